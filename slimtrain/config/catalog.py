@@ -1,0 +1,259 @@
+"""Registered functions: decorators that only describe, and the catalog of what they described.
+
+A registered function's positional parameters are what slimtrain hands it; its keyword-only parameters are its arguments in a
+config, with their names, types, defaults and (from the docstring's `Args:`) their meaning. Nothing else has to be said of it.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any, TypeVar
+
+from slimtrain.config.values import Collections, Names, NonNegative, Numbers, ScopeName
+from slimtrain.errors import ConfigError, Problem
+
+F = TypeVar("F", bound=Callable[..., Any])
+MISSING = inspect.Parameter.empty
+KINDS = (
+    "layer",
+    "join",
+    "activation",
+    "initializer",
+    "regularizer",
+    "loss",
+    "metric",
+    "optimizer",
+    "schedule",
+    "source",
+    "preprocess",
+)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a decorator says of a function: its kind and what its signature can't tell."""
+
+    kind: str
+    scope: str = ""
+    alias: str = ""
+    main: str = ""
+    normalizer: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One argument of a registered function; `default` is MISSING where it must be given."""
+
+    name: str
+    annotation: Any
+    default: Any
+    doc: str
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A registered function with its arguments. `given` names what slimtrain hands it (`logits`, `labels`, ...)."""
+
+    name: str
+    kind: str
+    function: Callable[..., Any]
+    parameters: Mapping[str, Parameter]
+    given: tuple[str, ...]
+    summary: str
+    doc: str
+    description: Description
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def _describe(description: Description) -> Callable[[F], F]:
+    def mark(function: F) -> F:
+        function.__slimtrain__ = description  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def layer(*, scope: str, alias: str = "", normalizer: bool = False) -> Callable[[F], F]:
+    """Describes `f(scope, inputs, *, ...)`. `scope`: TF-Slim's default scope; `alias`: the function's long name there."""
+    return _describe(Description("layer", scope=scope, alias=alias, normalizer=normalizer))
+
+
+def join() -> Callable[[F], F]:
+    """Describes `f(branches, *, ...)`, which makes one array of several."""
+    return _describe(Description("join"))
+
+
+def activation() -> Callable[[F], F]:
+    """Describes `f(inputs, *, ...)`, elementwise."""
+    return _describe(Description("activation"))
+
+
+def initializer(*, main: str = "") -> Callable[[F], F]:
+    """Describes `f(key, shape, dtype, *, ...)`. `main`: the argument that `{name: scalar}` sets."""
+    return _describe(Description("initializer", main=main))
+
+
+def regularizer(*, main: str = "") -> Callable[[F], F]:
+    """Describes `f(weights, *, ...) -> scalar`."""
+    return _describe(Description("regularizer", main=main))
+
+
+def loss() -> Callable[[F], F]:
+    """Describes `f(logits, labels, *, ...)`, one value an example (or element), not reduced."""
+    return _describe(Description("loss"))
+
+
+def metric(*, main: str = "", better: str = "max") -> Callable[[F], F]:
+    """Describes `f(logits, labels, *, ...)`, one value an example. `better`: `max` or `min`."""
+    return _describe(Description("metric", main=main, facts={"better": better}))
+
+
+def optimizer(*, main: str = "learning_rate") -> Callable[[F], F]:
+    """Describes `f(*, ...) -> optax.GradientTransformation`."""
+    return _describe(Description("optimizer", main=main))
+
+
+def schedule(*, main: str = "") -> Callable[[F], F]:
+    """Describes `f(step, *, ...) -> learning rate`."""
+    return _describe(Description("schedule", main=main))
+
+
+def source(*, shape: tuple[int, ...] | None = None, classes: int | None = None) -> Callable[[F], F]:
+    """Describes `f(*, ...) -> Dataset`. `shape`: of one example, and `classes`, where they are known without the files."""
+    return _describe(Description("source", facts={"shape": shape, "classes": classes}))
+
+
+def preprocess(*, main: str = "") -> Callable[[F], F]:
+    """Describes `f(images, *, ...)`: a batch of images to a batch of images."""
+    return _describe(Description("preprocess", main=main))
+
+
+def define(function: Callable[..., Any]) -> Definition:
+    """Reads a described function's definition off its signature and docstring."""
+    description: Description = function.__slimtrain__  # type: ignore[attr-defined]
+    doc = inspect.getdoc(function) or ""
+    docs = argument_docs(doc)
+    signature = inspect.signature(function).parameters.values()
+    named = [p for p in signature if p.kind is p.KEYWORD_ONLY]
+    return Definition(
+        name=function.__name__.rstrip("_"),
+        kind=description.kind,
+        function=function,
+        parameters={p.name: Parameter(p.name, p.annotation, p.default, docs.get(p.name, "")) for p in named},
+        given=tuple(p.name for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD),
+        summary=doc.split("\n", 1)[0],
+        doc=doc,
+        description=description,
+    )
+
+
+def argument_docs(doc: str) -> dict[str, str]:
+    """`{name: text}` from the `Args:` section of a docstring."""
+    section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)+)", doc, re.M)
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section[1], re.M) if section else []
+    return {name: re.sub(r"\s+", " ", text).strip() for name, text in entries}
+
+
+def words(
+    *,
+    scope: ScopeName | None = None,
+    reuse: bool = False,
+    inputs: Names | None = None,
+    alias: Names = (),
+    outputs_collections: Names | None = None,
+    variables_collections: Collections | None = None,
+    trainable: bool = True,
+    remat: bool = False,
+) -> None:
+    """The words that every item takes besides its op's own arguments.
+
+    Args:
+        scope: name of the item under the enclosing scope; the op's default name, made unique, where omitted.
+        reuse: take the variables of the earlier item of the same scope.
+        inputs: end point, or list of them, to take instead of the previous item's output; earlier ones only.
+        alias: further end-point name or names for the output.
+        outputs_collections: collection or collections that the output is added to.
+        variables_collections: collections that the item's variables are added to: names, or a mapping from `weights`,
+            `biases`, ... to names.
+        trainable: whether the item's variables are trained.
+        remat: compute the item again in the backward pass instead of keeping what is inside it.
+    """
+
+
+def loss_words(*, weight: NonNegative = 1.0, class_weights: Numbers | None = None) -> None:
+    """The words that every loss takes besides its own arguments.
+
+    Args:
+        weight: factor on the loss.
+        class_weights: one factor a class, by integer label (or the largest of a one-hot label).
+    """
+
+
+loss_words.__slimtrain__ = Description("words")  # type: ignore[attr-defined]
+LOSS_WORDS: Mapping[str, Parameter] = define(loss_words).parameters
+words.__slimtrain__ = Description("words")  # type: ignore[attr-defined]
+WORDS: Mapping[str, Parameter] = define(words).parameters
+SCOPABLE_WORDS = ("outputs_collections", "variables_collections", "trainable", "remat")
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All registered functions, by kind and name. A value: made once, handed on."""
+
+    definitions: Mapping[str, Mapping[str, Definition]]
+
+    @staticmethod
+    def of(modules: Iterable[ModuleType]) -> "Catalog":
+        """The functions that the modules describe; raises ConfigError where two claim one name."""
+        found: dict[str, dict[str, Definition]] = {kind: {} for kind in KINDS}
+        for function in _described(modules):
+            definition = define(function)
+            for name in filter(None, (definition.name, definition.description.alias)):
+                known = found[definition.kind].setdefault(name, definition)
+                if known.function is not function:
+                    raise ConfigError(_clash(known, definition))
+        return Catalog(found)
+
+    def kind(self, kind: str) -> Mapping[str, Definition]:
+        """Definitions of one kind by name; `normalizer` are the layers that may stand in `normalizer_fn`."""
+        if kind == "normalizer":
+            return {n: d for n, d in self.definitions["layer"].items() if d.description.normalizer}
+        return self.definitions[kind]
+
+
+def _described(modules: Iterable[ModuleType]) -> Iterable[Callable[..., Any]]:
+    for module in modules:
+        for value in list(vars(module).values()):
+            if callable(value) and hasattr(value, "__slimtrain__"):
+                yield value
+
+
+def _clash(known: Definition, new: Definition) -> Problem:
+    return Problem(
+        new.title,
+        f"defined twice, in {known.function.__module__} and {new.function.__module__}",
+        "rename one of them",
+    )
+
+
+def plugin_modules(names: Iterable[str]) -> list[ModuleType]:
+    """The modules named by `--plugin` and by installed `slimtrain.layers` entry points."""
+    loaded = [entry.load() for entry in entry_points(group="slimtrain.layers")]
+    for name in names:
+        try:
+            loaded.append(import_module(name))
+        except ImportError as error:
+            raise ConfigError(Problem("--plugin", f"cannot import '{name}': {error}")) from None
+    return loaded

@@ -1,0 +1,76 @@
+"""The config as a tree of nodes: YAML values that remember where they were written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from slimtrain.errors import Mark
+
+Scalar: TypeAlias = None | bool | int | float | str
+
+
+class Key(str):
+    """A mapping's key, with its place."""
+
+    mark: Mark
+
+    def __new__(cls, text: str, mark: Mark) -> "Key":
+        key = super().__new__(cls, text)
+        key.mark = mark
+        return key
+
+
+@dataclass(frozen=True)
+class Node:
+    """One value of a config: a scalar, a list of nodes, or a mapping from keys to nodes; and its place."""
+
+    value: "Scalar | tuple[Node, ...] | dict[Key, Node]"
+    mark: Mark
+
+    @property
+    def mapping(self) -> "dict[Key, Node] | None":
+        return self.value if isinstance(self.value, dict) else None
+
+    @property
+    def sequence(self) -> "tuple[Node, ...] | None":
+        return self.value if isinstance(self.value, tuple) else None
+
+    @property
+    def text(self) -> str | None:
+        return self.value if isinstance(self.value, str) else None
+
+    def get(self, key: str) -> "Node | None":
+        """The mapping's value under a key, or None."""
+        return self.value.get(key) if isinstance(self.value, dict) else None  # type: ignore[call-overload,no-any-return]
+
+    @property
+    def what(self) -> str:
+        """What the node is, for messages: `a mapping`, `a list`, or the scalar itself."""
+        from slimtrain.config.values import show
+
+        kinds = {dict: "a mapping", tuple: "a list"}
+        return kinds.get(type(self.value)) or show(self.value)
+
+
+def plain(node: Node) -> Any:
+    """The node as ordinary Python values: dict, list, scalar."""
+    if isinstance(node.value, dict):
+        return {str(k): plain(v) for k, v in node.value.items()}
+    return [plain(v) for v in node.value] if isinstance(node.value, tuple) else node.value
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and everything below it."""
+    yield node
+    below = node.value.values() if isinstance(node.value, dict) else node.sequence or ()
+    for child in below:
+        yield from walk(child)
+
+
+def make(value: Any, mark: Mark) -> Node:
+    """Ordinary Python values as a node, all of it at one place."""
+    if isinstance(value, Node):
+        return value
+    if isinstance(value, dict):
+        return Node({Key(k, mark): make(v, mark) for k, v in value.items()}, mark)
+    return Node(tuple(make(v, mark) for v in value) if isinstance(value, (list, tuple)) else value, mark)

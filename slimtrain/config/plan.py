@@ -1,0 +1,281 @@
+"""From the text of a model to its Plan: blocks and repeats written out, scopes applied, every name settled.
+
+One function an item form. After this nothing knows of arg scopes, params or default names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from slimtrain.config.arguments import Call, Env, Resolver, resolve
+from slimtrain.config.catalog import WORDS, Definition
+from slimtrain.config.items import Form, form_of, repeated, split, stacked, with_scope
+from slimtrain.config.names import Names, nearest, under
+from slimtrain.config.nodes import Key, Node
+from slimtrain.config.params import bound, substitute
+from slimtrain.config.records import Argument, Component, GroupPlan, Item, LayerPlan, Words
+from slimtrain.config.scopes import Scopes, enter
+from slimtrain.errors import Mark, Problem, did_you_mean, one_of
+
+MAX_ITEMS = 20_000
+_GROUP = Definition("block", "block", lambda: None, {}, (), "", "", None)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Builder:
+    """What building shares: named scopes and blocks, the names and end points so far, the resolver's lists."""
+
+    scopes: Scopes
+    blocks: Mapping[str, Node]
+    names: Names
+    points: dict[str, Mark]
+    resolver: Resolver
+
+    def problem(self, where: str, what: str, hint: str = "", mark: Mark | None = None) -> None:
+        self.resolver.problem(where, what, hint, mark)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an item stands: the scope path, the arg scopes, whether variables are shared, the blocks it is inside."""
+
+    path: str
+    env: Env
+    reuse: bool = False
+    inside: tuple[str, ...] = ()
+
+
+def build_items(builder: Builder, place: Place, layers: Node | None, where: str) -> tuple[Item, ...]:
+    """The items of a `layers` list, in order."""
+    if layers is None or layers.value is None:
+        return ()
+    if layers.sequence is None:
+        builder.problem(where, f"'layers' is a list of items, got {layers.what}", "put '- ' before each", layers.mark)
+        return ()
+    built = (build_item(builder, place, node) for node in layers.sequence)
+    return tuple(item for item in built if item is not None)
+
+
+def build_item(builder: Builder, place: Place, node: Node) -> Item | None:
+    """One item: a layer, a block, a join, a repeat, a stack or a tap."""
+    if len(builder.points) > MAX_ITEMS:
+        return None
+    form = form_of(builder.resolver, node)
+    return _BUILD[form.kind](builder, place, form) if form else None
+
+
+def _layer(builder: Builder, place: Place, form: Form) -> Item | None:
+    definition = form.definition
+    assert definition is not None
+    label = f"{form.name} '{scope}'" if (scope := _text(form.body, "scope")) else form.name
+    call = Call(label, form.body, form.mark, place.env)
+    arguments = resolve(builder.resolver, definition, call, WORDS)
+    path = _path(builder, place, arguments, definition.description.scope, label, form.mark)
+    words = _words(builder, place, arguments, label, form.mark)
+    if len(words.inputs) > 1:
+        builder.problem(label, f"takes one input, got {len(words.inputs)}", "join them with concat or add", form.mark)
+    own = {n: a for n, a in arguments.items() if n not in WORDS}
+    _register(builder, path, words, own.get("normalizer_fn"), form.mark)
+    return LayerPlan(Component("layer", definition.name, own, form.mark), path, words, form.mark)
+
+
+def _block(builder: Builder, place: Place, form: Form, kind: str = "block") -> Item | None:
+    repeats = form.body.get(_key("repeat"))
+    if repeats is not None:
+        return _repeated_block(builder, place, form, repeats)
+    given, parts = split(form.body, "layers", "arg_scope")
+    words, path, inner = _group(builder, place, form, given, parts.get("arg_scope"))
+    items = build_items(builder, inner, parts.get("layers"), form.name)
+    _register(builder, path, words, None, form.mark)
+    return GroupPlan(kind, (items,), path, words, form.mark)  # type: ignore[arg-type]
+
+
+def _repeated_block(builder: Builder, place: Place, form: Form, repeats: Node) -> Item:
+    number = repeated(builder.resolver, repeats)
+    rest = {k: v for k, v in form.body.items() if k != "repeat"}
+    scope = _text(rest, "scope")
+    copies = []
+    for index in range(1, number + 1):
+        body = with_scope(Node(rest, form.mark), f"{scope}_{index}") if scope else Node(rest, form.mark)
+        copies.append(_block(builder, place, replace(form, body=body.mapping or {})))
+    return GroupPlan("block", (tuple(c for c in copies if c),), "", Words(), form.mark)
+
+
+def _reference(builder: Builder, place: Place, form: Form) -> Item | None:
+    """`{block: NAME, with: ...}`: the named block's body where it is used, its params substituted."""
+    name_node = form.body[_key("block")]
+    name = name_node.text or ""
+    body = builder.blocks.get(name)
+    if body is None or name in place.inside:
+        hint = did_you_mean(name, builder.blocks) or f"blocks are {one_of(builder.blocks)}"
+        what = f"block '{name}' holds itself" if body else f"no block {name_node.what}"
+        builder.problem("block", what, "" if body else hint, name_node.mark)
+        return None
+    problems = builder.resolver.problems
+    site = Node(form.body, form.mark)
+    values = bound(f"block {name}", body, form.body.get(_key("with")), site, problems)
+    filled = substitute(body, values, problems).mapping or {}
+    used = {k: v for k, v in form.body.items() if k not in ("block", "with")}
+    merged = {**{k: v for k, v in filled.items() if k != "params" and k not in used}, **used}
+    inner = replace(place, inside=(*place.inside, name))
+    return _block(builder, inner, replace(form, name=f"block {name}", body=merged))
+
+
+def _join(builder: Builder, place: Place, form: Form) -> Item | None:
+    given, parts = split(form.body, "branches", "shortcut", "layers", "arg_scope")
+    words, path, inner = _group(builder, place, form, given, parts.get("arg_scope"), form.definition)
+    nodes = _branch_nodes(builder, form, parts)
+    branches = tuple(_branch(builder, inner, node) for node in nodes)
+    if not branches and len(words.inputs) < 2:
+        builder.problem(form.name, "joins nothing", "give 'branches', or 'inputs' with two end points", form.mark)
+    own = {n: a for n, a in words.arguments.items() if n not in WORDS}
+    _register(builder, path, words, None, form.mark)
+    join = Component("join", form.name, own, form.mark)
+    return GroupPlan("join", branches, path, words, form.mark, join)
+
+
+def _branch_nodes(builder: Builder, form: Form, parts: dict[str, Node]) -> list[Node]:
+    allowed = ("shortcut", "layers") if form.name == "residual" else ("branches",)
+    for name, node in parts.items():
+        if name != "arg_scope" and name not in allowed:
+            builder.problem(form.name, f"no '{name}' here", f"it takes {one_of(allowed)}", node.mark)
+    if form.name == "residual":
+        empty = Node((), form.mark)
+        return [parts.get("shortcut", empty), parts.get("layers", empty)]
+    branches = parts.get("branches")
+    if branches is not None and branches.sequence is None:
+        builder.problem(form.name, f"'branches' is a list, got {branches.what}", mark=branches.mark)
+    return list(branches.sequence or ()) if branches else []
+
+
+def _branch(builder: Builder, place: Place, node: Node) -> tuple[Item, ...]:
+    if node.sequence is not None or node.value is None:
+        return build_items(builder, place, node, "branch")
+    item = build_item(builder, place, node)
+    return (item,) if item else ()
+
+
+def _repeat(builder: Builder, place: Place, form: Form) -> Item | None:
+    nodes, base = stacked(builder.resolver, form)
+    given, _ = split(form.body, "layer", "repetitions", "stack_args", "arg_scope")
+    words, path, inner = _group(builder, place, form, given, form.body.get(_key("arg_scope")), default=form.name.capitalize())
+    name = _text(form.body, "scope") or base
+    copies = [build_item(builder, inner, with_scope(n, f"{name}_{i}")) for i, n in enumerate(nodes, 1)]
+    items = tuple(c for c in copies if c)
+    return GroupPlan("block", (items,), path, words, form.mark, listed=False)
+
+
+def _tap(builder: Builder, place: Place, form: Form) -> Item | None:
+    return _block(builder, place, form, "tap")
+
+
+_BUILD: dict[str, Any] = {
+    "layer": _layer,
+    "block": _block,
+    "reference": _reference,
+    "join": _join,
+    "repeat": _repeat,
+    "stack": _repeat,
+    "tap": _tap,
+}
+
+
+def _group(
+    builder: Builder,
+    place: Place,
+    form: Form,
+    given: Mapping[Key, Node],
+    declaration: Node | None,
+    definition: Definition | None = None,
+    default: str = "",
+) -> tuple[Words, str, Place]:
+    """A group's words, its path ('' for none) and the place that its items stand in."""
+    call = Call(form.name, given, form.mark, place.env)
+    arguments = resolve(builder.resolver, definition or replace(_GROUP, name=form.name), call, WORDS)
+    path = _path(builder, place, arguments, default, form.name, form.mark)
+    words = _words(builder, place, arguments, form.name, form.mark)
+    env = enter(builder.scopes, declaration, place.env)
+    return words, path, replace(place, path=path or place.path, env=env, reuse=place.reuse or words.reuse)
+
+
+def _path(
+    builder: Builder, place: Place, arguments: Mapping[str, Argument], default: str, label: str, mark: Mark
+) -> str:
+    """The item's full scope path, opened; '' for an item without a scope."""
+    scope = arguments["scope"].value if "scope" in arguments else None
+    reuse = bool(arguments["reuse"].value) if "reuse" in arguments else False
+    if scope is None:
+        if reuse:
+            builder.problem(label, "reuse without a scope", "name the scope to share: 'scope: NAME'", mark)
+        path = builder.names.unique(place.path, default) if default else ""
+    else:
+        path = under(place.path, scope)
+        _checked_scope(builder, path, reuse, place, label, arguments["scope"].origin.mark or mark)
+    if path:
+        builder.names.open(path, mark)
+    return path
+
+
+def _checked_scope(builder: Builder, path: str, reuse: bool, place: Place, label: str, mark: Mark) -> None:
+    first = builder.names.first.get(path)
+    if first is not None and not (reuse or place.reuse):
+        hint = "add 'reuse: true' to share its variables, or give it another scope"
+        builder.problem(label, f"scope '{path}' is taken at {first}", hint, mark)
+    if first is None and reuse:
+        hint = did_you_mean(path, builder.names.first) or "the first use goes without 'reuse'"
+        builder.problem(label, f"nothing to reuse: no earlier scope '{path}'", hint, mark)
+
+
+def _words(builder: Builder, place: Place, arguments: Mapping[str, Argument], label: str, mark: Mark) -> Words:
+    value = {name: argument.value for name, argument in arguments.items()}
+    names = value.get("inputs") or ()
+    inputs = tuple(_input(builder, place, n, label, arguments["inputs"].origin.mark or mark) for n in names)
+    return Words(
+        inputs=inputs,
+        alias=value.get("alias") or (),
+        reuse=bool(value.get("reuse")),
+        outputs_collections=value.get("outputs_collections") or (),
+        variables_collections=value.get("variables_collections") or (),
+        trainable=value.get("trainable") is not False,
+        remat=bool(value.get("remat")),
+        arguments=arguments,
+    )
+
+
+def _input(builder: Builder, place: Place, name: str, label: str, mark: Mark) -> str:
+    found = nearest(name, place.path, builder.points)
+    if found is None:
+        hint = did_you_mean(name, builder.points) or "inputs are earlier end points; 'slimtrain inspect' lists them"
+        builder.problem(label, f"inputs: no earlier end point '{name}'", hint, mark)
+    return found or name
+
+
+def _register(builder: Builder, path: str, words: Words, normalizer: Argument | None, mark: Mark) -> None:
+    if normalizer is not None and isinstance(normalizer.value, Component):
+        builder.points[under(path, normalizer_scope(builder.resolver, normalizer.value))] = mark
+    for name in (path, *words.alias):
+        if name:
+            builder.points[name] = mark
+
+
+def normalizer_scope(resolver: Resolver, normalizer: Component) -> str:
+    """The scope that a normalizer opens inside its layer."""
+    explicit = normalizer.arguments.get("scope")
+    definition = resolver.catalog.kind("layer")[normalizer.name]
+    return (explicit.value if explicit else None) or definition.description.scope
+
+
+def unconsumed(builder: Builder) -> list[Problem]:
+    """Warnings for scope entries that no layer took a value from."""
+    unused = {m: text for m, text in builder.scopes.declared.items() if m not in builder.resolver.consumed}
+    hint = "no layer of these ops stands inside it, or all set the argument themselves"
+    return [Problem("arg_scope", f"{text} is never used", hint, mark, "warning") for mark, text in unused.items()]
+
+
+def _key(name: str) -> Key:
+    return Key(name, Mark("", 0, 0))
+
+
+def _text(body: Mapping[Key, Node], name: str) -> str:
+    node = body.get(_key(name))
+    return (node.text or "") if node else ""

@@ -1,0 +1,142 @@
+"""The top-level sections of a config, as frozen records: their fields are the keys, with types, defaults and meaning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from slimtrain.config.catalog import Definition, Description, define
+from slimtrain.config.values import (
+    Count,
+    Losses,
+    Metrics,
+    Names,
+    NonNegative,
+    Number,
+    Optimizer,
+    Preprocess,
+    ScopeName,
+    Shape,
+    Whole,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Top:
+    """A config.
+
+    Args:
+        extends: file or files that lie under this one.
+        seed: number from 0 that fixes the initial weights, the data's order and dropout.
+        data: where examples come from.
+        scopes: named arg scopes.
+        blocks: named blocks.
+        model: the network.
+        losses: the losses, a list; their sum and the regularization losses are minimized.
+        metrics: the metrics of an evaluation, a list; the loss is always among them.
+        optimizer: the optimizer, with its learning rate.
+        train: how long and how to train.
+    """
+
+    extends: Names | None = None
+    seed: Whole = 0
+    data: Mapping[str, Any] | None = None
+    scopes: Mapping[str, Any] | None = None
+    blocks: Mapping[str, Any] | None = None
+    model: Mapping[str, Any] | None = None
+    losses: Losses = ()
+    metrics: Metrics = ()
+    optimizer: Optimizer | None = None
+    train: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The data of a config; a source's own arguments stand beside these.
+
+    Args:
+        source: registered source.
+        batch_size: examples in a training step.
+        eval_batch_size: examples in an evaluation step; batch_size where omitted. Every example counts once whatever it is.
+        shuffle: take training examples in an order drawn anew each epoch from (seed, epoch).
+        preprocess: functions that every batch of images passes, in order; uint8 images become 0..1 where omitted.
+        augment: functions that training batches pass before them, drawn from (seed, step).
+    """
+
+    source: str
+    batch_size: Count = 128
+    eval_batch_size: Count | None = None
+    shuffle: bool = True
+    preprocess: Preprocess | None = None
+    augment: Preprocess = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The network of a config.
+
+    Args:
+        scope: root variable scope.
+        input: shape and type of one example; the data source's where omitted.
+        arg_scope: defaults for the ops inside, one entry or a list.
+        layers: the items, in order.
+    """
+
+    scope: ScopeName | None = None
+    input: Mapping[str, Any] | None = None
+    arg_scope: Any = None
+    layers: Any = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One example that goes into the network.
+
+    Args:
+        shape: its shape, without the batch dimension.
+        dtype: its type.
+    """
+
+    shape: Shape | None = None
+    dtype: Literal["float32", "int32"] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """How long and how to train.
+
+    Args:
+        steps: steps to train; or give epochs.
+        epochs: passes over the training split; or give steps.
+        clip_gradient_norm: largest L2 norm of each variable's gradient by itself (as TF-Slim's create_train_op); 0 for none.
+        clip_global_norm: largest L2 norm of all gradients together; 0 for none.
+        gradient_multipliers: factor on the gradients of the variables that a pattern matches, before clipping.
+        variables_to_train: patterns of the variables to train; all trainable ones where omitted.
+        update_ops: collections whose updates (batch norm's statistics) the train step applies.
+        check_numerics: stop at a loss or gradient that is not finite, before it replaces the state.
+        log_every: steps between lines of metrics.jsonl.
+        eval_every: steps between evaluations on the test split; an epoch where omitted, 0 for none but the last.
+        checkpoint_every: steps between checkpoints; an epoch where omitted, 0 for none but the last.
+        keep: checkpoints kept besides best and last.
+    """
+
+    steps: Count | None = None
+    epochs: Count | None = None
+    clip_gradient_norm: NonNegative = 0.0
+    clip_global_norm: NonNegative = 0.0
+    gradient_multipliers: Mapping[str, Number] | None = None
+    variables_to_train: Names | None = None
+    update_ops: Names = ("update_ops",)
+    check_numerics: bool = True
+    log_every: Count = 50
+    eval_every: Whole | None = None
+    checkpoint_every: Whole | None = None
+    keep: Count = 3
+
+
+def section(record: type[Any]) -> Definition:
+    """A section's definition, under its key's name."""
+    record.__slimtrain__ = Description("section")
+    return replace(define(record), name=record.__name__.lower())
+
+
+TOP, DATA, MODEL, INPUT, TRAIN = map(section, (Top, Data, Model, Input, Train))

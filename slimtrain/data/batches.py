@@ -1,0 +1,85 @@
+"""Batches as a function of the step: the order is one of (seed, epoch), the position one of the step.
+
+So resuming needs nothing but the step.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slimtrain.data.randomness import bits
+from slimtrain.data.records import Split
+from slimtrain.errors import DataError, Problem
+
+Batch = dict[str, NDArray[Any]]
+
+
+@lru_cache(maxsize=2)
+def order(size: int, seed: int, epoch: int, shuffle: bool) -> NDArray[np.intp]:
+    """The order of the examples in one epoch, read-only.
+
+    Args:
+        size: number of examples.
+        seed: the run's seed.
+        epoch: which epoch, from 0.
+        shuffle: permute; else the order of the files.
+    """
+    # Sorting raw bits: NumPy keeps these the same for ever, but not what its `permutation` makes of them.
+    chosen = (
+        bits(seed, "order", epoch).random_raw(size).argsort(kind="stable") if shuffle else np.arange(size)
+    )
+    chosen.setflags(write=False)
+    return chosen
+
+
+def steps_per_epoch(size: int, batch_size: int) -> int:
+    """How many full batches an epoch has; the rest of its order is dropped, another rest each epoch.
+
+    Raises:
+        DataError: there are fewer examples than a batch takes.
+    """
+    if size < batch_size:
+        what = f"a batch of {batch_size} is more than the {size} examples there are"
+        raise DataError(Problem("data.batch_size", what, f"set data.batch_size to {size} or less"))
+    return size // batch_size
+
+
+def batch_at(split: Split, step: int, *, batch_size: int, seed: int, shuffle: bool) -> Batch:
+    """The training batch of one step, in fresh arrays.
+
+    Args:
+        split: examples to take from.
+        step: which step of the run, from 0.
+        batch_size: examples in a batch.
+        seed: the run's seed.
+        shuffle: whether each epoch has an order of its own.
+
+    Raises:
+        DataError: there are fewer examples than a batch takes.
+    """
+    epoch, position = divmod(step, steps_per_epoch(split.size, batch_size))
+    start = position * batch_size
+    return _take(split, order(split.size, seed, epoch, shuffle)[start : start + batch_size])
+
+
+def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
+    """All examples once, in order, in batches of one size.
+
+    The last batch is filled up with the last example; the field `mask` [batch_size], float32, is 1 where an
+    example counts and 0 where it only fills.
+
+    Args:
+        split: examples to take.
+        batch_size: examples in a batch, from 1.
+    """
+    for start in range(0, split.size, batch_size):
+        indices = np.arange(start, start + batch_size)
+        batch = _take(split, np.minimum(indices, split.size - 1))
+        yield batch | {"mask": (indices < split.size).astype(np.float32)}
+
+
+def _take(split: Split, indices: NDArray[np.intp]) -> Batch:
+    return {name: array[indices] for name, array in split.fields.items()}

@@ -1,0 +1,113 @@
+"""What can go wrong: problems with a place and a cure, and one family of errors that carry exit codes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a text: `file` as the user named it, `line` and `column` from 1.
+
+    `folder` is what relative paths written there are relative to.
+    """
+
+    file: str
+    line: int
+    column: int
+    folder: Path = field(default=Path("."), compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    @property
+    def short(self) -> str:
+        """`file:line`, or `command line`."""
+        return COMMAND_LINE if self.file == COMMAND_LINE else f"{Path(self.file).name}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where it is, what it is (with the value), and what to do about it."""
+
+    where: str
+    what: str
+    hint: str = ""
+    mark: Mark | None = None
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        place = f"{self.mark}: " if self.mark else ""
+        where = f"{self.where}: " if self.where else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{place}{where}{self.what}{hint}" + ("   [warning]" if self.severity == "warning" else "")
+
+
+class SlimtrainError(Exception):
+    """Anything that slimtrain reports instead of a traceback; `exit_code` is what the command leaves with."""
+
+    exit_code = 1
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems = tuple(Problem("", p) if isinstance(p, str) else p for p in problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class ConfigError(SlimtrainError):
+    """The config or the command line is wrong."""
+
+    exit_code = 2
+
+
+class DivergedError(SlimtrainError):
+    """The loss or a gradient is not finite; `state` is the one from before the step."""
+
+    exit_code = 3
+    state: Any = None
+
+
+class DataError(SlimtrainError):
+    """A data file is missing, truncated or not what its header says."""
+
+    exit_code = 4
+
+
+class CheckpointError(SlimtrainError):
+    """No checkpoint, or one that does not verify or does not fit."""
+
+    exit_code = 5
+
+
+class RunInUseError(SlimtrainError):
+    """Another process holds the run directory."""
+
+    exit_code = 6
+
+
+class WriteError(SlimtrainError):
+    """A file could not be written: disk full, no permission, folder gone."""
+
+    exit_code = 74
+
+
+class StoppedError(SlimtrainError):
+    """A signal stopped the run after its state was saved; the exit code is 128 + the signal's number."""
+
+    def __init__(self, signal_number: int, *problems: Problem | str) -> None:
+        super().__init__(*problems)
+        self.exit_code = 128 + signal_number
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that names the up to three known words nearest to `word`, or nothing."""
+    near = get_close_matches(word, sorted(known), n=3, cutoff=0.6)
+    return "did you mean " + ", ".join(repr(n) for n in near) + "?" if near else ""
+
+
+def one_of(known: Iterable[str]) -> str:
+    """`(a, b, c)`: the words that are allowed."""
+    return "(" + ", ".join(known) + ")"

@@ -1,0 +1,33 @@
+"""The catalog of what ships with slimtrain and of what plug-ins add."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from slimtrain.config.catalog import Catalog, plugin_modules
+from slimtrain.data import sources
+from slimtrain.data.preprocess import images
+from slimtrain.net import components
+from slimtrain.net.layers import conv, dense, joins, noise, norm, pool, shape
+from slimtrain.train import objective, optim, schedules
+
+MODULES = (
+    conv,
+    pool,
+    dense,
+    norm,
+    noise,
+    shape,
+    joins,
+    components,
+    objective,
+    optim,
+    schedules,
+    sources,
+    images,
+)
+
+
+@lru_cache(maxsize=8)
+def catalog(plugins: Sequence[str] = ()) -> Catalog:
+    """Every registered function: slimtrain's own, those of installed entry points, those of the `--plugin` modules."""
+    return Catalog.of((*MODULES, *plugin_modules(plugins)))

@@ -1,0 +1,154 @@
+"""From a Plan to `forward(scope, inputs)`: one walk over its items, names and end points as they come."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from slimtrain.config.catalog import Catalog
+from slimtrain.config.names import under
+from slimtrain.config.records import Argument, Component, GroupPlan, Item, LayerPlan, Plan, Words
+from slimtrain.errors import ConfigError, Problem
+from slimtrain.lazy import Array, jax
+from slimtrain.net.remat import rematerialized
+from slimtrain.net.scope import LayerError, Scope
+
+Forward = Callable[[Scope, Array], Array]
+
+
+def forward(plan: Plan, catalog: Catalog) -> Forward:
+    """The plan's network as a function of a scope and a batch of inputs; its output is also named `__output__`."""
+
+    def run(scope: Scope, inputs: Array) -> Array:
+        outputs = _items(scope, plan.items, inputs, catalog)
+        scope.end_point("__output__", "output", outputs)
+        return outputs
+
+    return run
+
+
+def _items(scope: Scope, items: tuple[Item, ...], inputs: Array, catalog: Catalog) -> Array:
+    for item in items:
+        outputs = _item(scope, item, inputs, catalog)
+        inputs = inputs if isinstance(item, GroupPlan) and item.kind == "tap" else outputs
+    return inputs
+
+
+def _item(scope: Scope, item: Item, inputs: Array, catalog: Catalog) -> Array:
+    sources = [scope.record.named[name] for name in item.words.inputs]
+    inputs = sources[0] if len(sources) == 1 else inputs
+    inner = _inside(scope, item)
+    run = partial(_layer if isinstance(item, LayerPlan) else _group, item=item, catalog=catalog)
+    outputs = rematerialized(inner, run, inputs) if item.words.remat else run(inner, inputs)
+    if isinstance(item, LayerPlan) or item.listed:
+        op = item.op.name if isinstance(item, LayerPlan) else item.join.name if item.join else item.kind
+        _name(inner, item.path, op, outputs, item.words)
+    return outputs
+
+
+def _inside(scope: Scope, item: Item) -> Scope:
+    """The scope that an item's variables are made in."""
+    words = item.words
+    op = item.op.name if isinstance(item, LayerPlan) else item.kind
+    return replace(
+        scope,
+        path=item.path or scope.path,
+        reuse=scope.reuse or words.reuse,
+        trainable=scope.trainable and words.trainable,
+        collections=_gathered(scope.collections, words.variables_collections),
+        mark=item.mark,
+        op=op,
+    )
+
+
+def _gathered(outer: Any, inner: Any) -> Any:
+    """Collections of a group and of an item inside it, put together."""
+    if not outer or not inner:
+        return outer or inner
+    if isinstance(outer, tuple) and isinstance(inner, tuple):
+        return (*outer, *inner)
+    merged = {**outer} if isinstance(outer, Mapping) else {}
+    for name, names in (inner if isinstance(inner, Mapping) else {}).items():
+        merged[name] = (*merged.get(name, ()), *names)
+    return merged
+
+
+def _layer(scope: Scope, inputs: Array, *, item: LayerPlan, catalog: Catalog) -> Array:
+    function = catalog.kind("layer")[item.op.name].function
+    arguments = bind_all(catalog, item.op.arguments)
+    try:
+        with jax.named_scope(item.path):
+            outputs: Array = function(scope, inputs, **arguments)
+            return outputs
+    except LayerError as error:
+        raise _told(item, error.what, error.hint) from None
+    except (ValueError, TypeError) as error:
+        first = str(error).split("\n", 1)[0]
+        raise _told(item, f"cannot be computed for inputs {list(inputs.shape)}: {first}", "") from error
+
+
+def _told(item: Item, what: str, hint: str) -> ConfigError:
+    op = item.op.name if isinstance(item, LayerPlan) else item.join.name if item.join else item.kind
+    return ConfigError(Problem(f"{op} '{item.path}'" if item.path else op, what, hint, item.mark))
+
+
+def _group(scope: Scope, inputs: Array, *, item: GroupPlan, catalog: Catalog) -> Array:
+    if item.join is None:
+        return _items(scope, item.branches[0] if len(item.branches) == 1 else _flat(item), inputs, catalog)
+    branches = [_items(scope, branch, inputs, catalog) for branch in item.branches]
+    if not branches:
+        branches = [scope.record.named[name] for name in item.words.inputs]
+    function = catalog.kind("join")[item.join.name].function
+    try:
+        outputs: Array = function(branches, **bind_all(catalog, item.join.arguments))
+        return outputs
+    except LayerError as error:
+        raise _told(item, error.what, error.hint) from None
+
+
+def _flat(item: GroupPlan) -> tuple[Item, ...]:
+    return tuple(i for branch in item.branches for i in branch)
+
+
+def _name(scope: Scope, path: str, op: str, outputs: Array, words: Words) -> None:
+    for name in (path, *words.alias):
+        if name:
+            scope.end_point(name, op, outputs, words.outputs_collections, path or name)
+
+
+def bind_all(catalog: Catalog, arguments: Mapping[str, Argument]) -> dict[str, Any]:
+    """Arguments by name, components bound to their functions."""
+    return {name: bind(catalog, argument.value) for name, argument in arguments.items()}
+
+
+def bind(catalog: Catalog, value: Any) -> Any:
+    """A component as a function of what slimtrain hands it; mappings of components likewise; anything else as it is."""
+    if isinstance(value, dict):
+        return {name: bind(catalog, inner) for name, inner in value.items()}
+    if not isinstance(value, Component):
+        return value
+    if value.kind == "layer":
+        return partial(_normalize, normalizer=value, catalog=catalog)
+    if value.kind == "regularizer" and not any(a.value for a in value.arguments.values()):
+        return None  # TF-Slim: a regularizer of scale 0 adds no term
+    function = catalog.kind(value.kind)[value.name].function
+    return partial(function, **bind_all(catalog, value.arguments))
+
+
+def _normalize(scope: Scope, inputs: Array, *, normalizer: Component, catalog: Catalog, **more: Any) -> Array:
+    """Runs a normalizer inside a layer, in a scope of its own; its output is an end point too."""
+    definition = catalog.kind("layer")[normalizer.name]
+    arguments = {**bind_all(catalog, normalizer.arguments), **more}
+    word = {name: arguments.pop(name, None) for name in ("scope", "trainable", "variables_collections")}
+    listed = arguments.pop("outputs_collections", None) or ()
+    inner = replace(
+        scope,
+        path=under(scope.path, word["scope"] or definition.description.scope),
+        trainable=word["trainable"] is not False,
+        collections=word["variables_collections"] or (),
+        op=normalizer.name,
+    )
+    with jax.named_scope(inner.path.rpartition("/")[2]):
+        outputs: Array = definition.function(inner, inputs, **arguments)
+    inner.end_point(inner.path, normalizer.name, outputs, listed)
+    return outputs

@@ -1,0 +1,49 @@
+"""What TF-Slim's weighted layers share: after the linear op, a normalizer or biases, then the activation."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from slimtrain.lazy import Array
+from slimtrain.net.scope import LayerError, Scope
+
+Function = Callable[..., Any] | None
+
+
+def channel_axis(data_format: str | None) -> int:
+    """Where the channels are: 1 where the format starts with NC, else the last axis."""
+    return 1 if data_format and data_format.startswith("NC") else -1
+
+
+def along(values: Array, axis: int, rank: int) -> Array:
+    """[channels] shaped to be added to an array of `rank` along its channel axis."""
+    return values if axis == -1 else values.reshape((1, -1) + (1,) * (rank - 2))
+
+
+def need_rank(op: str, inputs: Array, rank: int) -> None:
+    """Raises LayerError where the inputs have another rank."""
+    if inputs.ndim != rank:
+        hint = "put 'flatten' or 'reshape' where it belongs" if inputs.ndim > rank else "check the layer before it"
+        raise LayerError(f"expects inputs of rank {rank}, got rank {inputs.ndim} {list(inputs.shape)}", hint)
+
+
+def finish(
+    scope: Scope,
+    outputs: Array,
+    *,
+    activation_fn: Function,
+    normalizer_fn: Function,
+    normalizer_params: Mapping[str, Any] | None,
+    biases_initializer: Function,
+    biases_regularizer: Function,
+    axis: int = -1,
+) -> Array:
+    """The end of a weighted layer. Biases exist only where there is no normalizer and an initializer for them.
+
+    Source: TF-Slim layers, rules of the common argument block.
+    """
+    if normalizer_fn is not None:
+        outputs = normalizer_fn(scope, outputs, **(normalizer_params or {}))
+    elif biases_initializer is not None:
+        biases = scope.variable("biases", (outputs.shape[axis],), biases_initializer, regularizer=biases_regularizer)
+        outputs = outputs + along(biases, axis, outputs.ndim)
+    return activation_fn(outputs) if activation_fn is not None else outputs

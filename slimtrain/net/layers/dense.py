@@ -1,0 +1,77 @@
+"""Fully connected layers and flattening."""
+
+from slimtrain.config.catalog import layer
+from slimtrain.config.values import Activation, Count, Initializer, Normalizer, NormalizerArguments, Regularizer
+from slimtrain.lazy import Array
+from slimtrain.net.components import relu, xavier, zeros
+from slimtrain.net.layers.common import finish
+from slimtrain.net.scope import LayerError, Scope
+
+
+@layer(scope="fully_connected")
+def fully_connected(
+    scope: Scope,
+    inputs: Array,
+    *,
+    num_outputs: Count,
+    activation_fn: Activation | None = relu,
+    normalizer_fn: Normalizer | None = None,
+    normalizer_params: NormalizerArguments | None = None,
+    weights_initializer: Initializer = xavier,
+    weights_regularizer: Regularizer | None = None,
+    biases_initializer: Initializer | None = zeros,
+    biases_regularizer: Regularizer | None = None,
+) -> Array:
+    """Multiplies the last axis by a matrix, then a normalizer or biases, then an activation.
+
+    Variables: `weights` [in, out], `biases` [out] unless there is a normalizer. Inputs of a higher rank keep their leading
+    axes, as in TF-Slim (whose documentation says otherwise).
+
+    Args:
+        num_outputs: length of the last axis afterwards.
+        activation_fn: activation, or null for none.
+        normalizer_fn: normalizer that stands in for the biases, or null.
+        normalizer_params: arguments for the normalizer.
+        weights_initializer: start of the matrix.
+        weights_regularizer: regularizer of the matrix.
+        biases_initializer: start of the biases; null for no biases.
+        biases_regularizer: regularizer of the biases.
+
+    Returns:
+        [batch, ..., num_outputs].
+
+    Raises:
+        LayerError: inputs of rank 1 or 0.
+
+    Source: TF-Slim layers, fully_connected.
+    """
+    if inputs.ndim < 2:
+        raise LayerError(f"expects inputs of rank 2 or more, got rank {inputs.ndim}")
+    if inputs.ndim > 2:
+        shape = ", ".join(map(str, inputs.shape[1:]))
+        scope.warn(f"inputs of rank {inputs.ndim} (batch, {shape})", "add 'flatten' before it if you want rank 2")
+    shape2 = (inputs.shape[-1], num_outputs)
+    weights = scope.variable("weights", shape2, weights_initializer, regularizer=weights_regularizer)
+    outputs = inputs @ weights.astype(inputs.dtype)
+    scope.cost(2 * outputs.size * inputs.shape[-1])
+    return finish(
+        scope,
+        outputs,
+        activation_fn=activation_fn,
+        normalizer_fn=normalizer_fn,
+        normalizer_params=normalizer_params,
+        biases_initializer=biases_initializer,
+        biases_regularizer=biases_regularizer,
+    )
+
+
+@layer(scope="Flatten")
+def flatten(scope: Scope, inputs: Array) -> Array:
+    """Makes each example one row.
+
+    Returns:
+        [batch, everything else].
+
+    Source: TF-Slim layers, flatten.
+    """
+    return inputs.reshape((inputs.shape[0], -1))

@@ -1,0 +1,248 @@
+"""Checkpoints: written aside, verified, only then renamed into place; loaded only if every byte is right.
+
+A checkpoint is a folder `step_00001000` with all arrays in one file and a manifest of sizes and hashes.
+One process writes at a time: the one that holds the run's lock.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from slimtrain.errors import CheckpointError, Problem, WriteError
+from slimtrain.store.files import sync_file, sync_folder, write_text, writing
+from slimtrain.store.manifest import (
+    MANIFEST,
+    STATE,
+    Manifest,
+    described,
+    manifest_text,
+    read_manifest,
+    refuse,
+)
+from slimtrain.store.manifest import verify as verify
+from slimtrain.store.rundir import RunDir
+from slimtrain.store.weights import Arrays, pack
+from slimtrain.store.weights import read_weights as read_weights
+from slimtrain.store.weights import write_weights as write_weights
+
+_STEP = re.compile(r"step_([0-9]{8,18})")
+_LEFTOVER = re.compile(r"(step_[0-9]{8,18})\.(tmp|old)-([1-9][0-9]{0,8})")
+
+
+def save(run: RunDir, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Path:
+    """Writes a checkpoint; it is there whole and verified, or what was there before still is.
+
+    Args:
+        run: Where.
+        step: How many steps are done, from 0.
+        arrays: All of the state, by name.
+        facts: What else a resume needs to know, as JSON can hold it.
+
+    Raises:
+        WriteError: It cannot be written, or does not read back as written.
+    """
+    recover(run)
+    final = run.checkpoints / f"step_{step:08d}"
+    state = pack(final, arrays)
+    aside = _beside(final, "tmp")
+    with writing(final):
+        try:
+            _write(aside, {STATE: state, MANIFEST: manifest_text(step, facts, arrays, state)})
+            _commit(aside, final)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            # Puts the old one back where the failure came between the two renames of a replacement.
+            with suppress(WriteError):
+                recover(run)
+            raise
+    return final
+
+
+def _beside(final: Path, kind: Literal["tmp", "old"]) -> Path:
+    return final.with_name(f"{final.name}.{kind}-{os.getpid()}")
+
+
+def _write(aside: Path, files: Mapping[str, bytes]) -> None:
+    aside.mkdir(parents=True)
+    sync_folder(aside.parent.parent)
+    for name, data in files.items():
+        with open(aside / name, "xb") as file:
+            file.write(data)
+            sync_file(file)
+    sync_folder(aside)
+    try:
+        verify(aside)
+    except CheckpointError as error:
+        raise WriteError(Problem(str(aside), "does not read back as it was written", str(error))) from error
+
+
+def _commit(aside: Path, final: Path) -> None:
+    old = _beside(final, "old")
+    if final.exists():
+        if _verified(aside) == _verified(final):
+            return shutil.rmtree(aside)
+        os.rename(final, old)
+    os.rename(aside, final)
+    sync_folder(final.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _verified(path: Path) -> Manifest | None:
+    try:
+        return verify(path)
+    except CheckpointError:
+        return None
+
+
+def recover(run: RunDir) -> None:
+    """Finishes or clears what a process that died while saving left; for the holder of the run's lock.
+
+    A whole checkpoint whose place is free is moved there; every other leftover of a dead process is removed.
+
+    Raises:
+        WriteError: A leftover can be neither moved nor removed.
+    """
+    # "tmp" before "old": where both are whole, the newer one gets the place.
+    for path in sorted(_folders(run), key=lambda p: p.name, reverse=True):
+        leftover = _LEFTOVER.fullmatch(path.name)
+        if leftover and not _alive(int(leftover[3])):
+            with writing(path):
+                _settle(path, path.with_name(leftover[1]))
+
+
+def _settle(leftover: Path, final: Path) -> None:
+    if not final.exists() and _verified(leftover):
+        os.rename(leftover, final)
+        sync_folder(final.parent)
+    else:
+        shutil.rmtree(leftover)
+
+
+def _alive(pid: int) -> bool:
+    # Our own number on a leftover is an earlier process's: in containers they come again.
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _folders(run: RunDir) -> Iterator[Path]:
+    if run.checkpoints.is_dir():
+        yield from (p for p in run.checkpoints.iterdir() if p.is_dir() and not p.is_symlink())
+
+
+def _steps(run: RunDir) -> dict[int, Path]:
+    """The checkpoint folders by step, oldest first, whole or not."""
+    found = ((_STEP.fullmatch(p.name), p) for p in _folders(run))
+    steps = {int(name[1]): p for name, p in found if name and p.name == f"step_{int(name[1]):08d}"}
+    return dict(sorted(steps.items()))
+
+
+def point(run: RunDir, which: Literal["best", "last"], path: Path) -> None:
+    """Makes `best` or `last` name the checkpoint at `path`.
+
+    Raises:
+        WriteError: It cannot be written; it names what it named before.
+    """
+    write_text(run.path / which, path.name + "\n")
+
+
+def _pointed(run: RunDir, which: str) -> Path | None:
+    pointer = run.path / which
+    try:
+        name = pointer.read_text().strip() if pointer.exists() else None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(Problem(str(pointer), f"cannot be read: {error}")) from error
+    if name is None:
+        return None
+    if not _STEP.fullmatch(name):
+        raise CheckpointError(Problem(str(pointer), f"should name a checkpoint (got {name[:40]!r})"))
+    return run.checkpoints / name
+
+
+def prune(run: RunDir, keep: int) -> list[Path]:
+    """Removes the oldest checkpoints, except those that `best` and `last` name; returns where they were.
+
+    Args:
+        run: Whose.
+        keep: How many of the newest stay, from 0.
+
+    Raises:
+        CheckpointError: `best` or `last` does not say which checkpoint to spare; nothing is removed.
+        WriteError: One cannot be removed.
+    """
+    spared = {_pointed(run, "best"), _pointed(run, "last")}
+    newest_first = list(reversed(_steps(run).values()))
+    gone = [p for p in newest_first[keep:] if p not in spared and _is_ours(p)]
+    for path in gone:
+        with writing(path, "cannot be removed"):
+            # Renamed first, so that no half of it is ever seen in its place.
+            shutil.rmtree(path.rename(_beside(path, "old")))
+    return gone
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return bool(read_manifest(path))
+    except CheckpointError:
+        return False
+
+
+def load(path: Path) -> tuple[Arrays, Manifest]:
+    """The arrays and the manifest of a checkpoint that verifies.
+
+    Raises:
+        CheckpointError: It does not, or its arrays are not the ones its manifest lists.
+    """
+    manifest = verify(path)
+    arrays = read_weights(path / STATE)
+    if described(arrays) != manifest["arrays"]:
+        refuse(path, f"the arrays in {STATE} are not the ones that {MANIFEST} lists")
+    return arrays, manifest
+
+
+def find(run: RunDir, which: str) -> Path:
+    """Where the checkpoint is that `best`, `last` or a step number names.
+
+    Raises:
+        CheckpointError: There is none, or `which` is something else.
+    """
+    steps = _steps(run)
+    if which in ("best", "last"):
+        path = _pointed(run, which)
+    else:
+        path = steps.get(int(which)) if re.fullmatch(r"[0-9]{1,18}", which) else None
+    if path not in steps.values():
+        there = "there are " + ", ".join(map(str, steps)) if steps else "there are none yet"
+        refuse(run.path, f"has no checkpoint {which!r}", f"give best, last or a step; {there}")
+    assert path is not None
+    return path
+
+
+def newest_verified(run: RunDir) -> tuple[Path, list[str]] | None:
+    """The newest checkpoint that verifies, and why each newer one was refused; None where there are none.
+
+    Raises:
+        CheckpointError: There are some, and none verifies.
+    """
+    refused: list[str] = []
+    for path in reversed(_steps(run).values()):
+        try:
+            verify(path)
+            return path, refused
+        except CheckpointError as error:
+            refused.append(str(error))
+    if refused:
+        raise CheckpointError(*refused)
+    return None

@@ -1,0 +1,111 @@
+"""Files of arrays by name, `.npz` and `.safetensors`; never a pickle."""
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_bytes
+
+from slimtrain.errors import CheckpointError, ConfigError, Problem, WriteError, one_of
+from slimtrain.store.files import replacing
+
+Arrays = dict[str, np.ndarray]
+
+
+def read_weights(path: Path) -> Arrays:
+    """The arrays in a `.npz` or `.safetensors` file, by name.
+
+    Raises:
+        CheckpointError: It is neither, is missing, or cannot be read as what it says it is.
+    """
+    read = _READERS.get(path.suffix)
+    if read is None:
+        raise CheckpointError(_wrong_suffix(path))
+    if not path.is_file():
+        raise CheckpointError(
+            Problem(str(path), "is not a file" if path.exists() else "there is no such file")
+        )
+    try:
+        return read(path)
+    # Damaged bytes come out of the parsers as nearly any exception, and as warnings where those are errors.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(Problem(str(path), f"cannot be read as {path.suffix}: {reason}")) from error
+
+
+def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes the arrays into a file whose suffix says how, whole or not at all.
+
+    Args:
+        path: Ends in `.npz` (bfloat16 is widened to float32, which numpy can hold) or `.safetensors`.
+        arrays: By name; a name may hold any character.
+
+    Raises:
+        ConfigError: The suffix is another one.
+        WriteError: The file cannot be written, or its format has no such dtype.
+    """
+    write = _WRITERS.get(path.suffix)
+    if write is None:
+        raise ConfigError(_wrong_suffix(path))
+    write(path, arrays)
+
+
+def pack(path: Path, arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The arrays as the bytes of a `.safetensors` file; `path` is what an error names.
+
+    Raises:
+        WriteError: The format has no such dtype.
+    """
+    try:
+        # asarray, since ascontiguousarray would give an array without dimensions one.
+        return to_bytes({name: np.asarray(array, order="C") for name, array in arrays.items()})
+    except SafetensorError as error:
+        raise WriteError(Problem(str(path), f"cannot hold these arrays: {error}")) from error
+
+
+def _wrong_suffix(path: Path) -> Problem:
+    hint = f"give one that ends in {one_of(_READERS)}"
+    return Problem(str(path), "is not a name for a file of weights", hint)
+
+
+def _read_npz(path: Path) -> Arrays:
+    # Not np.load, which guesses at other formats, and leaves the file open where the archive is damaged.
+    with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+        if len(set(archive.files)) < len(archive.files):
+            raise ValueError("a name stands in it twice")
+        return {name: _array(name, archive[name]) for name in archive.files}
+
+
+def _array(name: str, value: object) -> np.ndarray:
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"{name!r} in it is not an array")
+    return value
+
+
+def _write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    # Not np.savez, whose keyword `file` a variable of that name would collide with.
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            # numpy knows bfloat16 and its kin only as void and would read them back as raw bytes.
+            known = array.astype(np.float32) if array.dtype.kind == "V" else array
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, known, allow_pickle=False)
+
+
+def _read_safetensors(path: Path) -> Arrays:
+    return dict(load_file(path))
+
+
+def _write_safetensors(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with replacing(path) as file:
+        file.write(pack(path, arrays))
+
+
+_READERS: dict[str, Callable[[Path], Arrays]] = {".npz": _read_npz, ".safetensors": _read_safetensors}
+_WRITERS: dict[str, Callable[[Path, Mapping[str, np.ndarray]], None]] = {
+    ".npz": _write_npz,
+    ".safetensors": _write_safetensors,
+}

@@ -1,0 +1,34 @@
+"""The edge where functions are compiled: one jit a function, the state donated."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from slimtrain.lazy import Array, jax
+from slimtrain.net.passes import Arrays
+from slimtrain.train.objective import Sum
+from slimtrain.train.step import Batch, State, Task, eval_step, train_step
+
+TrainStep = Callable[[State, Batch], tuple[State, dict[str, Array]]]
+EvalStep = Callable[[Arrays, Arrays, Batch], dict[str, Sum]]
+
+
+def compiled_train_step(task: Task) -> TrainStep:
+    """`train_step(state, batch) -> (state, metrics)`; the state that goes in is used up."""
+    return jax.jit(partial(train_step, task), donate_argnums=0)  # type: ignore[no-any-return]
+
+
+def compiled_eval_step(task: Task) -> EvalStep:
+    """`eval_step(parameters, statistics, batch) -> sums`."""
+    return jax.jit(partial(eval_step, task))  # type: ignore[no-any-return]
+
+
+def environment() -> Mapping[str, Any]:
+    """Versions and devices, for the run's record."""
+    devices = jax.devices()
+    return {
+        "jax": jax.__version__,
+        "backend": jax.default_backend(),
+        "device": devices[0].device_kind,
+        "devices": len(devices),
+    }
