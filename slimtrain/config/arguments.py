@@ -1,7 +1,7 @@
-"""Arguments of registered functions: default, arg scopes and call put together, each value checked where it stands.
+"""Arguments of registered functions: default, arg scopes and call put together, each value checked in place.
 
-TF-Slim's rule (arg_scope): the call beats the inner scope beats the outer scope beats the function's default; values are
-replaced, never merged; null is a value.
+TF-Slim's rule (arg_scope): the call beats the inner scope beats the outer scope beats the function's default;
+values are replaced, never merged; null is a value.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from slimtrain.errors import Mark, Problem, did_you_mean, one_of
 
 @dataclass(frozen=True)
 class Setting:
-    """A value that an arg scope sets: the node, where it was declared, and the outer settings that it hides."""
+    """A value that an arg scope sets: the node, where it was declared, the outer settings that it hides."""
 
     node: Node
     mark: Mark
@@ -30,7 +30,7 @@ Env = Mapping[tuple[str, str], Setting]
 
 @dataclass(frozen=True)
 class Resolver:
-    """What resolving needs: the catalog, the list that problems go to, and the places of the scope entries in use."""
+    """What resolving needs: the catalog, where problems go to, the places of the scope entries in use."""
 
     catalog: Catalog
     problems: list[Problem]
@@ -42,7 +42,7 @@ class Resolver:
 
 @dataclass(frozen=True)
 class Call:
-    """A function about to be resolved: what it is called in messages, what the config gives it, and the scopes there."""
+    """A function about to be resolved: its name in messages, what the config gives it, the scopes there."""
 
     where: str
     given: Mapping[Key, Node]
@@ -77,10 +77,14 @@ def resolve(
 def _unknown(
     resolver: Resolver, definition: Definition, call: Call, key: Key, parameters: Mapping[str, Parameter]
 ) -> None:
-    own = [n for n in parameters if n in definition.parameters or n in definition.given]
-    takes = f"({definition.name} takes: {', '.join(own)})" if own else f"({definition.name} takes none)"
-    hint = " ".join(filter(None, (did_you_mean(key, parameters), takes)))
-    resolver.problem(call.where, f"unknown argument '{key}'", hint, key.mark)
+    section = definition.kind == "section"
+    known = {*parameters, *definition.given} if definition.kind == "block" else set(parameters)
+    own = [*definition.given] if definition.kind == "block" else []
+    own += [n for n in parameters if n in definition.parameters or n in definition.given or section]
+    name = call.where if section else definition.name
+    takes = f"({name} takes: {', '.join(own)})" if own else f"({name} takes none)"
+    hint = " ".join(filter(None, (did_you_mean(key, known), takes)))
+    resolver.problem(call.where, f"unknown {'key' if section else 'argument'} '{key}'", hint, key.mark)
 
 
 def candidates(definition: Definition, call: Call, name: str) -> list[tuple[Origin, Node]]:
@@ -95,7 +99,9 @@ def candidates(definition: Definition, call: Call, name: str) -> list[tuple[Orig
     return found
 
 
-def _argument(resolver: Resolver, definition: Definition, call: Call, parameter: Parameter) -> Argument | None:
+def _argument(
+    resolver: Resolver, definition: Definition, call: Call, parameter: Parameter
+) -> Argument | None:
     settings = candidates(definition, call, parameter.name)
     chain: list[tuple[Origin, Any]] = [(origin, plain(node)) for origin, node in settings]
     if not parameter.required:
@@ -134,7 +140,9 @@ def _converted(
         return None
     where = f"{call.where}: {parameter.name}"
     if isinstance(kind, values.ComponentOf):
-        return component(resolver, kind.kind, node, where, call.env, _inner(resolver, definition, call, kind.kind))
+        return component(
+            resolver, kind.kind, node, where, call.env, _inner(resolver, definition, call, kind.kind)
+        )
     if isinstance(kind, values.ComponentsOf):
         return components(resolver, kind.kind, node, where)
     if isinstance(kind, values.NamedComponents):
@@ -165,12 +173,18 @@ def _path(resolver: Resolver, kind: values.PathTo, node: Node, where: str) -> An
 
 def _named(resolver: Resolver, kind: values.NamedComponents, node: Node, where: str, env: Env) -> Any:
     if node.mapping is None:
-        resolver.problem(where, f"expected a mapping of {one_of(kind.names)}, got {node.what}", mark=node.mark)
+        resolver.problem(
+            where, f"expected a mapping of {one_of(kind.names)}, got {node.what}", mark=node.mark
+        )
         return None
     for key in node.mapping:
         if key not in kind.names:
             resolver.problem(where, f"no '{key}' here", f"it takes {one_of(kind.names)}", key.mark)
-    return {str(k): component(resolver, kind.kind, v, where, env) for k, v in node.mapping.items() if k in kind.names}
+    return {
+        str(k): component(resolver, kind.kind, v, where, env)
+        for k, v in node.mapping.items()
+        if k in kind.names
+    }
 
 
 def component(
@@ -190,7 +204,9 @@ def component(
         node = Node({Key("constant", node.mark): node}, node.mark)
     name, body = _split(node)
     if name is None or body is None:
-        resolver.problem(where, f"expected one {kind}, as a name or {{name: arguments}}, got {node.what}", mark=node.mark)
+        got = f"{len(node.mapping)} keys: {', '.join(node.mapping)}" if node.mapping else node.what
+        what = f"expected one {kind}, as a name or {{name: arguments}}, got {got}"
+        resolver.problem(where, what, mark=node.mark)
         return None
     definition = resolver.catalog.kind(kind).get(str(name))
     if definition is None:
@@ -219,8 +235,14 @@ def _arguments_of(resolver: Resolver, definition: Definition, body: Node, where:
     main = definition.description.main
     if main:
         return {Key(main, body.mark): body}
-    takes = f"write {definition.name}: {{{', '.join(definition.parameters)}: ...}}" if definition.parameters else ""
-    resolver.problem(where, f"{definition.name}: expected a mapping of arguments, got {body.what}", takes, body.mark)
+    takes = (
+        f"write {definition.name}: {{{', '.join(definition.parameters)}: ...}}"
+        if definition.parameters
+        else ""
+    )
+    resolver.problem(
+        where, f"{definition.name}: expected a mapping of arguments, got {body.what}", takes, body.mark
+    )
     return {}
 
 

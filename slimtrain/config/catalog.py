@@ -1,7 +1,8 @@
 """Registered functions: decorators that only describe, and the catalog of what they described.
 
-A registered function's positional parameters are what slimtrain hands it; its keyword-only parameters are its arguments in a
-config, with their names, types, defaults and (from the docstring's `Args:`) their meaning. Nothing else has to be said of it.
+A registered function's positional parameters are what slimtrain hands it; its keyword-only parameters are
+its arguments in a config, with their names, types, defaults and (from the docstring's `Args:`) their
+meaning. Nothing else has to be said of it.
 """
 
 import inspect
@@ -61,7 +62,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Definition:
-    """A registered function with its arguments. `given` names what slimtrain hands it (`logits`, `labels`, ...)."""
+    """A registered function with its arguments; `given` names what slimtrain hands it, `logits` say."""
 
     name: str
     kind: str
@@ -86,7 +87,7 @@ def _describe(description: Description) -> Callable[[F], F]:
 
 
 def layer(*, scope: str, alias: str = "", normalizer: bool = False) -> Callable[[F], F]:
-    """Describes `f(scope, inputs, *, ...)`. `scope`: TF-Slim's default scope; `alias`: the function's long name there."""
+    """Describes `f(scope, inputs, *, ...)`. `scope`: TF-Slim's default scope; `alias`: its name there."""
     return _describe(Description("layer", scope=scope, alias=alias, normalizer=normalizer))
 
 
@@ -131,7 +132,7 @@ def schedule(*, main: str = "") -> Callable[[F], F]:
 
 
 def source(*, shape: tuple[int, ...] | None = None, classes: int | None = None) -> Callable[[F], F]:
-    """Describes `f(*, ...) -> Dataset`. `shape`: of one example, and `classes`, where they are known without the files."""
+    """Describes `f(*, ...) -> Dataset`. `shape` of an example, `classes`: where known without files."""
     return _describe(Description("source", facts={"shape": shape, "classes": classes}))
 
 
@@ -145,7 +146,7 @@ def define(function: Callable[..., Any]) -> Definition:
     description: Description = function.__slimtrain__  # type: ignore[attr-defined]
     doc = inspect.getdoc(function) or ""
     docs = argument_docs(doc)
-    signature = inspect.signature(function).parameters.values()
+    signature = inspect.signature(function, eval_str=True).parameters.values()
     named = [p for p in signature if p.kind is p.KEYWORD_ONLY]
     return Definition(
         name=function.__name__.rstrip("_"),
@@ -185,8 +186,8 @@ def words(
         inputs: end point, or list of them, to take instead of the previous item's output; earlier ones only.
         alias: further end-point name or names for the output.
         outputs_collections: collection or collections that the output is added to.
-        variables_collections: collections that the item's variables are added to: names, or a mapping from `weights`,
-            `biases`, ... to names.
+        variables_collections: collections that the item's variables are added to: names, or a mapping from
+            `weights`, `biases`, ... to names.
         trainable: whether the item's variables are trained.
         remat: compute the item again in the backward pass instead of keeping what is inside it.
     """

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from slimtrain.config.arguments import Call, Resolver, resolve
-from slimtrain.config.catalog import WORDS, Catalog, Definition, Parameter
+from slimtrain.config.catalog import LOSS_WORDS, WORDS, Catalog, Definition, Parameter
 from slimtrain.config.merge import load
-from slimtrain.config.names import Names
 from slimtrain.config.nodes import Node
 from slimtrain.config.plan import Builder, Place, build_items, unconsumed
 from slimtrain.config.records import Argument, Component, Plan
@@ -19,7 +18,7 @@ from slimtrain.errors import ConfigError, Problem, did_you_mean, one_of
 
 @dataclass(frozen=True)
 class Document:
-    """A checked config. `sections` holds the arguments of `top`, `data`, `model`, `input` and `train` with their origins."""
+    """A checked config; `sections` holds the arguments of `top`, `data`, `model`, `input` and `train`."""
 
     path: Path
     catalog: Catalog
@@ -58,6 +57,14 @@ def read(path: Path, overrides: Iterable[str], catalog: Catalog) -> Document:
 
 def check(path: Path, node: Node, catalog: Catalog) -> Document:
     """A config's tree as a Document; raises ConfigError with every problem found."""
+    try:
+        return _checked(path, node, catalog)
+    except RecursionError:
+        what = "its blocks, scopes and params are nested too deep once they are written out"
+        raise ConfigError(Problem(str(path), what, "nest less")) from None
+
+
+def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
     resolver = Resolver(catalog, [], set())
     sections = {"top": _section(resolver, TOP, node, "config")}
     train = _section(resolver, TRAIN, _part(resolver, node, "train"), "train")
@@ -90,10 +97,12 @@ def values_of(arguments: Mapping[str, Argument]) -> dict[str, Any]:
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Problems by place, each once: files as they came, then lines and columns."""
-    unique = list(dict.fromkeys(problems))
+    """Problems by place: files as they came, then lines and columns. One place has each problem once."""
+    unique = list({(p.mark, p.what) if p.mark else p: p for p in reversed(list(problems))}.values())[::-1]
     files = {p.mark.file if p.mark else "": i for i, p in reversed(list(enumerate(unique)))}
-    return sorted(unique, key=lambda p: (files[p.mark.file], p.mark.line, p.mark.column) if p.mark else (-1, 0, 0))
+    return sorted(
+        unique, key=lambda p: (files[p.mark.file], p.mark.line, p.mark.column) if p.mark else (-1, 0, 0)
+    )
 
 
 def _part(resolver: Resolver, node: Node, name: str) -> Node:
@@ -132,7 +141,7 @@ def _data(resolver: Resolver, node: Node) -> tuple[Component | None, dict[str, A
     known = resolver.catalog.kind("source")
     definition = known.get(name.text or "") if name else None
     arguments = _section(resolver, DATA, node, "data", definition.parameters if definition else _all(known))
-    if name is not None and definition is None:
+    if name is not None and name.text is not None and definition is None:
         hint = did_you_mean(name.text or "", known) or f"there are {one_of(sorted(known))}"
         resolver.problem("data", f"no source {name.what}", hint, name.mark)
     if definition is None:
@@ -154,7 +163,7 @@ def _model(resolver: Resolver, node: Node) -> tuple[Plan, dict[str, Any], list[P
     named = {str(k): v for k, v in (_part(resolver, node, "scopes").mapping or {}).items()}
     blocks = {str(k): v for k, v in (_part(resolver, node, "blocks").mapping or {}).items()}
     scopes = Scopes(named, {}, resolver)
-    builder = Builder(scopes, blocks, Names(), {}, resolver)
+    builder = Builder(scopes, blocks, resolver)
     root = arguments["scope"].value or ""
     place = Place(root, enter(scopes, model.get("arg_scope"), {}))
     items = build_items(builder, place, model.get("layers"), "model")
@@ -178,7 +187,8 @@ def known_keys(catalog: Catalog, above: tuple[str, ...]) -> list[str]:
     }
     if above in sections:
         return sections[above]
+    if above[-1] == "normalizer_params":
+        return [n for d in catalog.kind("normalizer").values() for n in d.parameters]
     kinds = [d[above[-1]] for k, d in catalog.definitions.items() if above[-1] in d]
-    words = {"layer": [*WORDS], "join": [*WORDS], "loss": ["weight", "class_weights"]}
+    words = {"layer": [*WORDS], "join": [*WORDS], "loss": [*LOSS_WORDS]}
     return [n for d in kinds for n in (*d.parameters, *d.given, *words.get(d.kind, []))]
-

@@ -45,7 +45,9 @@ def form_of(resolver: Resolver, node: Node) -> Form | None:
 
 def _op(resolver: Resolver, name: Key, body: Node) -> Form | None:
     if body.mapping is None and body.value is not None:
-        resolver.problem(name, f"expected a mapping of arguments, got {body.what}", f"write '{name}: {{...}}'", body.mark)
+        resolver.problem(
+            name, f"expected a mapping of arguments, got {body.what}", f"write '{name}: {{...}}'", body.mark
+        )
         return None
     given = body.mapping or {}
     if name in SPECIAL:
@@ -78,17 +80,17 @@ def with_scope(node: Node, scope: str) -> Node:
     return Node({name: Node({**(body.mapping or {}), key: named}, body.mark)}, node.mark)
 
 
-def repeated(resolver: Resolver, node: Node | None) -> int:
+def repeated(resolver: Resolver, node: Node | None, mark: Mark) -> int:
     """How often: a whole number from 1 to 1000; 1 after a problem."""
     if node is None or type(node.value) is not int or not 1 <= node.value <= MAX_REPEATS:
-        what = node.what if node else "nothing"
-        resolver.problem("repeat", f"expected a whole number from 1 to {MAX_REPEATS}, got {what}", mark=node and node.mark)
+        what = f"expected a whole number from 1 to {MAX_REPEATS}, got {node.what if node else 'nothing'}"
+        resolver.problem("repeat", what, "" if node else "add 'repetitions'", node.mark if node else mark)
         return 1
     return node.value
 
 
 def stacked(resolver: Resolver, form: Form) -> tuple[list[Node], str]:
-    """The layers that a `repeat` or `stack` writes out, without their scopes, and TF-Slim's base name for them."""
+    """The layers that a `repeat` or `stack` writes out, without scopes, and TF-Slim's base name for them."""
     body = {str(k): v for k, v in form.body.items()}
     layer = body.get("layer")
     inner = form_of(resolver, layer) if layer else None
@@ -98,9 +100,11 @@ def stacked(resolver: Resolver, form: Form) -> tuple[list[Node], str]:
         return [], form.name
     base = (inner.definition.description.alias if inner.definition else "") or inner.name
     if any(k == "scope" for k in inner.body):
-        resolver.problem(form.name, "its layer takes no scope of its own", f"set 'scope' on the {form.name}", layer.mark)
+        resolver.problem(
+            form.name, "its layer takes no scope of its own", f"set 'scope' on the {form.name}", layer.mark
+        )
     if form.name == "repeat":
-        return [layer] * repeated(resolver, body.get("repetitions")), base
+        return [layer] * repeated(resolver, body.get("repetitions"), form.mark), base
     return _stack(resolver, form, inner, body.get("stack_args")), base
 
 
@@ -113,7 +117,9 @@ def _stack(resolver: Resolver, form: Form, inner: Form, arguments: Node | None) 
     made = []
     for entry in arguments.sequence:
         extra = _positional(resolver, form, inner.definition, entry)
-        made.append(Node({Key(inner.name, inner.mark): Node({**inner.body, **extra}, entry.mark)}, entry.mark))
+        made.append(
+            Node({Key(inner.name, inner.mark): Node({**inner.body, **extra}, entry.mark)}, entry.mark)
+        )
     return made
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import Path
 
 from slimtrain.config.nodes import Key, Node
@@ -24,7 +25,7 @@ def load(path: Path, overrides: Iterable[str] = (), known: Known = lambda path: 
     Raises:
         ConfigError: text that can't be read, `extends` that is circular, overrides that name nothing.
     """
-    node = extended(path, ())
+    node = extended(path)
     problems: list[Problem] = []
     for number, text in enumerate(overrides, 1):
         try:
@@ -36,21 +37,26 @@ def load(path: Path, overrides: Iterable[str] = (), known: Known = lambda path: 
     return node
 
 
-def extended(path: Path, above: tuple[Path, ...]) -> Node:
-    """A file's config over those that it extends."""
-    if path.resolve() in above:
+def extended(path: Path, above: tuple[Path, ...] = (), done: dict[str, Node] | None = None) -> Node:
+    """A file's config over those that it extends; `done` are those that were read before."""
+    done = {} if done is None else done
+    real = realpath(path)
+    if real in map(realpath, above):
         chain = " -> ".join(p.name for p in (*above, path))
         raise ConfigError(Problem(str(path), f"extends itself: {chain}"))
     if len(above) >= MAX_FILES:
         raise ConfigError(Problem(str(path), f"'extends' goes deeper than {MAX_FILES} files"))
+    if real in done:
+        return done[real]
     node = read_file(path)
-    if node.value is None or node.mapping is None:
+    if node.value is not None and node.mapping is None:
         raise ConfigError(Problem("", f"a config is a mapping, got {node.what}", mark=node.mark))
-    merged: Node | None = None
+    merged = Node({}, node.mark)
     for base in _bases(node):
-        lower = extended(base, (*above, path.resolve()))
-        merged = lower if merged is None else merge(merged, lower)
-    return merge(merged, node) if merged else node
+        merged = merge(merged, extended(base, (*above, path), done))
+    own = {k: v for k, v in (node.mapping or {}).items() if k != "extends"}
+    done[real] = merge(merged, Node(own, node.mark))
+    return done[real]
 
 
 def _bases(node: Node) -> list[Path]:
@@ -59,19 +65,20 @@ def _bases(node: Node) -> list[Path]:
         return []
     names = entry.sequence if entry.sequence is not None else (entry,)
     if wrong := next((n for n in names if n.text is None), None):
-        raise ConfigError(Problem("extends", f"expected a file name or a list of them, got {wrong.what}", mark=wrong.mark))
+        raise ConfigError(
+            Problem("extends", f"expected a file name or a list of them, got {wrong.what}", mark=wrong.mark)
+        )
     return [n.mark.folder / str(n.text) for n in names]
 
 
 def merge(lower: Node, upper: Node) -> Node:
-    """`upper` over `lower`: mappings merge, everything else is replaced; `extends` itself is used up."""
+    """`upper` over `lower`: mappings merge, everything else is replaced."""
     below, above = lower.mapping, upper.mapping
     if below is None or above is None:
         return upper
-    merged = {k: v for k, v in below.items() if k != "extends" and k not in above}
+    merged = {k: v for k, v in below.items() if k not in above}
     for key, value in above.items():
-        if key != "extends":
-            merged[key] = merge(below[key], value) if key in below else value
+        merged[key] = merge(below[key], value) if key in below else value
     return Node(dict(_in_order(below, merged)), upper.mark)
 
 
@@ -116,14 +123,16 @@ def _changed(node: Node, override: Override, depth: int, known: Known) -> Node:
     name = override.path[depth]
     last = depth == len(override.path) - 1
     mapping = node.mapping if node.mapping is not None else {}
-    if node.mapping is None and node.value is not None and (last or not isinstance(node.value, str)):
+    if node.mapping is None and node.value is not None and node.value != name:
         raise _nowhere(override, depth, f"holds {node.what}, not a mapping")
     if node.mapping is None and isinstance(node.value, str):
         mapping = {Key(node.value, node.mark): Node({}, node.mark)}
     if name not in mapping:
         _allowed(override, depth, mapping, known)
-    elif override.sign == "+" and last:
-        raise ConfigError(Problem("", f"'{override.text}': the key is there already", "drop the '+'", override.mark))
+    elif override.sign == "+" and last and node.mapping is not None:
+        raise ConfigError(
+            Problem("", f"'{override.text}': the key is there already", "drop the '+'", override.mark)
+        )
     changed = {k: v for k, v in mapping.items() if k != name}
     if not (last and override.sign == "~"):
         below = mapping.get(Key(name, override.mark), Node({}, override.mark))
@@ -135,9 +144,10 @@ def _changed(node: Node, override: Override, depth: int, known: Known) -> Node:
 def _changed_list(node: Node, override: Override, depth: int, known: Known) -> Node:
     items = list(node.sequence or ())
     name = override.path[depth]
-    if not re.fullmatch(r"[0-9]{1,6}", name) or int(name) >= len(items) + (override.sign == "+"):
+    last = depth == len(override.path) - 1
+    if not re.fullmatch(r"[0-9]{1,6}", name) or int(name) >= len(items) + (last and override.sign == "+"):
         raise _nowhere(override, depth, f"is a list of {len(items)}; name an item by its number from 0")
-    index, last = int(name), depth == len(override.path) - 1
+    index = int(name)
     if last and override.sign == "~":
         del items[index]
     elif last:

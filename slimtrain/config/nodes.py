@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
+from slimtrain.config.values import show
 from slimtrain.errors import Mark
 
 Scalar: TypeAlias = None | bool | int | float | str
@@ -41,15 +43,29 @@ class Node:
 
     def get(self, key: str) -> "Node | None":
         """The mapping's value under a key, or None."""
-        return self.value.get(key) if isinstance(self.value, dict) else None  # type: ignore[call-overload,no-any-return]
+        return self.value.get(key) if isinstance(self.value, dict) else None  # type: ignore[call-overload]
 
     @property
     def what(self) -> str:
         """What the node is, for messages: `a mapping`, `a list`, or the scalar itself."""
-        from slimtrain.config.values import show
+        if isinstance(self.value, dict):
+            return "a mapping"
+        return "a list" if isinstance(self.value, tuple) else show(self.value)
 
-        kinds = {dict: "a mapping", tuple: "a list"}
-        return kinds.get(type(self.value)) or show(self.value)
+    @cached_property
+    def size(self) -> int:
+        """How many values it holds, all written out."""
+        return 1 + sum(child.size for child in self.children)
+
+    @cached_property
+    def depth(self) -> int:
+        """How many levels it has."""
+        return 1 + max((child.depth for child in self.children), default=0)
+
+    @property
+    def children(self) -> "tuple[Node, ...]":
+        """The values of a mapping, the items of a list."""
+        return tuple(self.value.values()) if isinstance(self.value, dict) else self.sequence or ()
 
 
 def plain(node: Node) -> Any:
@@ -62,8 +78,7 @@ def plain(node: Node) -> Any:
 def walk(node: Node) -> Iterator[Node]:
     """The node and everything below it."""
     yield node
-    below = node.value.values() if isinstance(node.value, dict) else node.sequence or ()
-    for child in below:
+    for child in node.children:
         yield from walk(child)
 
 

@@ -11,7 +11,8 @@ _REGEX = set(".^$*+?{}[]\\|()")
 def matcher(pattern: str) -> re.Pattern[str]:
     """A pattern as a regular expression to search names with.
 
-    Without regex characters it matches whole components (`conv1` and `conv1/` match `net/conv1/weights`, never `conv10`).
+    Without regex characters it matches whole components: `conv1` and `conv1/` match `net/conv1/weights`,
+    never `conv10`.
 
     Raises:
         re.error: a regular expression that is none.
@@ -21,7 +22,9 @@ def matcher(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|/){re.escape(pattern.strip('/'))}(?:/|$)")
 
 
-def matching(patterns: Iterable[str], names: Iterable[str], where: str, mark: Mark | None = None) -> list[str]:
+def matching(
+    patterns: Iterable[str], names: Iterable[str], where: str, mark: Mark | None = None
+) -> list[str]:
     """The names that any of the patterns matches, in their order.
 
     Raises:
@@ -36,7 +39,10 @@ def matching(patterns: Iterable[str], names: Iterable[str], where: str, mark: Ma
             problems.append(Problem(where, f"'{pattern}' is no regular expression: {error}", mark=mark))
             continue
         if not hits:
-            hint = did_you_mean(pattern.strip("^$/"), _candidates(names)) or "'slimtrain inspect' lists the variables"
+            hint = (
+                did_you_mean(pattern.strip("^$/"), _candidates(names))
+                or "'slimtrain inspect' lists the variables"
+            )
             problems.append(Problem(where, f"'{pattern}' matches no variable", hint, mark))
         found.update(hits)
     if problems:

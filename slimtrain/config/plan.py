@@ -4,11 +4,11 @@ One function an item form. After this nothing knows of arg scopes, params or def
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
 
 from slimtrain.config.arguments import Call, Env, Resolver, resolve
-from slimtrain.config.catalog import WORDS, Definition
+from slimtrain.config.catalog import WORDS, Definition, Description
 from slimtrain.config.items import Form, form_of, repeated, split, stacked, with_scope
 from slimtrain.config.names import Names, nearest, under
 from slimtrain.config.nodes import Key, Node
@@ -18,18 +18,26 @@ from slimtrain.config.scopes import Scopes, enter
 from slimtrain.errors import Mark, Problem, did_you_mean, one_of
 
 MAX_ITEMS = 20_000
-_GROUP = Definition("block", "block", lambda: None, {}, (), "", "", None)  # type: ignore[arg-type]
+Kind: TypeAlias = Literal["block", "tap"]
+_PARTS: dict[str, tuple[str, ...]] = {
+    "repeat": ("layer", "repetitions", "arg_scope"),
+    "stack": ("layer", "stack_args", "arg_scope"),
+}
+_GROUP = Definition(
+    "block", "block", lambda: None, {}, ("layers", "arg_scope", "repeat"), "", "", Description("block")
+)
 
 
 @dataclass(frozen=True)
 class Builder:
-    """What building shares: named scopes and blocks, the names and end points so far, the resolver's lists."""
+    """What building shares: named scopes and blocks; names, end points and items so far; the resolver."""
 
     scopes: Scopes
     blocks: Mapping[str, Node]
-    names: Names
-    points: dict[str, Mark]
     resolver: Resolver
+    names: Names = field(default_factory=Names)
+    points: dict[str, Mark] = field(default_factory=dict)
+    items: list[Mark] = field(default_factory=list)
 
     def problem(self, where: str, what: str, hint: str = "", mark: Mark | None = None) -> None:
         self.resolver.problem(where, what, hint, mark)
@@ -37,7 +45,7 @@ class Builder:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an item stands: the scope path, the arg scopes, whether variables are shared, the blocks it is inside."""
+    """Where an item stands: scope path, arg scopes, whether variables are shared, the blocks around."""
 
     path: str
     env: Env
@@ -50,7 +58,9 @@ def build_items(builder: Builder, place: Place, layers: Node | None, where: str)
     if layers is None or layers.value is None:
         return ()
     if layers.sequence is None:
-        builder.problem(where, f"'layers' is a list of items, got {layers.what}", "put '- ' before each", layers.mark)
+        builder.problem(
+            where, f"'layers' is a list of items, got {layers.what}", "put '- ' before each", layers.mark
+        )
         return ()
     built = (build_item(builder, place, node) for node in layers.sequence)
     return tuple(item for item in built if item is not None)
@@ -58,7 +68,11 @@ def build_items(builder: Builder, place: Place, layers: Node | None, where: str)
 
 def build_item(builder: Builder, place: Place, node: Node) -> Item | None:
     """One item: a layer, a block, a join, a repeat, a stack or a tap."""
-    if len(builder.points) > MAX_ITEMS:
+    builder.items.append(node.mark)
+    if len(builder.items) == MAX_ITEMS + 1:
+        what = f"more than {MAX_ITEMS} items once its blocks and repeats are written out"
+        builder.problem("model", what, "repeat less", node.mark)
+    if len(builder.items) > MAX_ITEMS:
         return None
     form = form_of(builder.resolver, node)
     return _BUILD[form.kind](builder, place, form) if form else None
@@ -72,33 +86,41 @@ def _layer(builder: Builder, place: Place, form: Form) -> Item | None:
     arguments = resolve(builder.resolver, definition, call, WORDS)
     path = _path(builder, place, arguments, definition.description.scope, label, form.mark)
     words = _words(builder, place, arguments, label, form.mark)
-    if len(words.inputs) > 1:
-        builder.problem(label, f"takes one input, got {len(words.inputs)}", "join them with concat or add", form.mark)
+    _one_input(builder, words, label, form.mark)
     own = {n: a for n, a in arguments.items() if n not in WORDS}
     _register(builder, path, words, own.get("normalizer_fn"), form.mark)
     return LayerPlan(Component("layer", definition.name, own, form.mark), path, words, form.mark)
 
 
-def _block(builder: Builder, place: Place, form: Form, kind: str = "block") -> Item | None:
+def _one_input(builder: Builder, words: Words, label: str, mark: Mark) -> None:
+    if len(words.inputs) > 1:
+        what = f"takes one input, got {len(words.inputs)}"
+        builder.problem(label, what, "join them with concat or add", mark)
+
+
+def _block(builder: Builder, place: Place, form: Form, kind: Kind = "block") -> Item | None:
     repeats = form.body.get(_key("repeat"))
     if repeats is not None:
-        return _repeated_block(builder, place, form, repeats)
+        return _repeated_block(builder, place, form, repeats, kind)
     given, parts = split(form.body, "layers", "arg_scope")
     words, path, inner = _group(builder, place, form, given, parts.get("arg_scope"))
+    _one_input(builder, words, form.name, form.mark)
     items = build_items(builder, inner, parts.get("layers"), form.name)
     _register(builder, path, words, None, form.mark)
-    return GroupPlan(kind, (items,), path, words, form.mark)  # type: ignore[arg-type]
+    return GroupPlan(kind, (items,), path, words, form.mark)
 
 
-def _repeated_block(builder: Builder, place: Place, form: Form, repeats: Node) -> Item:
-    number = repeated(builder.resolver, repeats)
-    rest = {k: v for k, v in form.body.items() if k != "repeat"}
-    scope = _text(rest, "scope")
+def _repeated_block(builder: Builder, place: Place, form: Form, repeats: Node, kind: Kind) -> Item:
+    """Copies in a row: the first takes the `inputs`, the last gives the `alias`."""
+    number = repeated(builder.resolver, repeats, form.mark)
     copies = []
     for index in range(1, number + 1):
-        body = with_scope(Node(rest, form.mark), f"{scope}_{index}") if scope else Node(rest, form.mark)
-        copies.append(_block(builder, place, replace(form, body=body.mapping or {})))
-    return GroupPlan("block", (tuple(c for c in copies if c),), "", Words(), form.mark)
+        once = {"repeat", *(("inputs",) if index > 1 else ()), *(("alias",) if index < number else ())}
+        body: Mapping[Key, Node] = {k: v for k, v in form.body.items() if k not in once}
+        if scope := _text(body, "scope"):
+            body = {**body, _key("scope"): Node(f"{scope}_{index}", body[_key("scope")].mark)}
+        copies.append(_block(builder, place, replace(form, body=body)))
+    return GroupPlan(kind, (tuple(c for c in copies if c),), "", Words(), form.mark)
 
 
 def _reference(builder: Builder, place: Place, form: Form) -> Item | None:
@@ -111,14 +133,26 @@ def _reference(builder: Builder, place: Place, form: Form) -> Item | None:
         what = f"block '{name}' holds itself" if body else f"no block {name_node.what}"
         builder.problem("block", what, "" if body else hint, name_node.mark)
         return None
-    problems = builder.resolver.problems
-    site = Node(form.body, form.mark)
-    values = bound(f"block {name}", body, form.body.get(_key("with")), site, problems)
-    filled = substitute(body, values, problems).mapping or {}
+    filled = _filled(builder, form, name, body)
+    if filled is None:
+        return None
     used = {k: v for k, v in form.body.items() if k not in ("block", "with")}
-    merged = {**{k: v for k, v in filled.items() if k != "params" and k not in used}, **used}
+    merged = {**{k: v for k, v in filled.items() if k not in used}, **used}
     inner = replace(place, inside=(*place.inside, name))
     return _block(builder, inner, replace(form, name=f"block {name}", body=merged))
+
+
+def _filled(builder: Builder, form: Form, name: str, body: Node) -> Mapping[Key, Node] | None:
+    """A named block's body with its params put in; None after a problem."""
+    if body.get("layers") is None:
+        hint = f"write '{name}: {{params: {{...}}, layers: [...]}}'"
+        builder.problem(f"block {name}", "holds no 'layers'", hint, body.mark)
+        return None
+    problems = builder.resolver.problems
+    site = Node(None, form.mark)
+    values = bound(f"block {name}", body, form.body.get(_key("with")), site, problems)
+    own = Node({k: v for k, v in (body.mapping or {}).items() if k != "params"}, body.mark)
+    return None if values is None else substitute(own, values, problems).mapping
 
 
 def _join(builder: Builder, place: Place, form: Form) -> Item | None:
@@ -126,8 +160,12 @@ def _join(builder: Builder, place: Place, form: Form) -> Item | None:
     words, path, inner = _group(builder, place, form, given, parts.get("arg_scope"), form.definition)
     nodes = _branch_nodes(builder, form, parts)
     branches = tuple(_branch(builder, inner, node) for node in nodes)
+    if branches:
+        _one_input(builder, words, form.name, form.mark)
     if not branches and len(words.inputs) < 2:
-        builder.problem(form.name, "joins nothing", "give 'branches', or 'inputs' with two end points", form.mark)
+        builder.problem(
+            form.name, "joins nothing", "give 'branches', or 'inputs' with two end points", form.mark
+        )
     own = {n: a for n, a in words.arguments.items() if n not in WORDS}
     _register(builder, path, words, None, form.mark)
     join = Component("join", form.name, own, form.mark)
@@ -157,8 +195,10 @@ def _branch(builder: Builder, place: Place, node: Node) -> tuple[Item, ...]:
 
 def _repeat(builder: Builder, place: Place, form: Form) -> Item | None:
     nodes, base = stacked(builder.resolver, form)
-    given, _ = split(form.body, "layer", "repetitions", "stack_args", "arg_scope")
-    words, path, inner = _group(builder, place, form, given, form.body.get(_key("arg_scope")), default=form.name.capitalize())
+    given, parts = split(form.body, *_PARTS[form.name])
+    default = form.name.capitalize()
+    words, path, inner = _group(builder, place, form, given, parts.get("arg_scope"), default=default)
+    _one_input(builder, words, form.name, form.mark)
     name = _text(form.body, "scope") or base
     copies = [build_item(builder, inner, with_scope(n, f"{name}_{i}")) for i, n in enumerate(nodes, 1)]
     items = tuple(c for c in copies if c)
@@ -191,7 +231,8 @@ def _group(
 ) -> tuple[Words, str, Place]:
     """A group's words, its path ('' for none) and the place that its items stand in."""
     call = Call(form.name, given, form.mark, place.env)
-    arguments = resolve(builder.resolver, definition or replace(_GROUP, name=form.name), call, WORDS)
+    plain = replace(_GROUP, name=form.name, given=_PARTS.get(form.name, _GROUP.given))
+    arguments = resolve(builder.resolver, definition or plain, call, WORDS)
     path = _path(builder, place, arguments, default, form.name, form.mark)
     words = _words(builder, place, arguments, form.name, form.mark)
     env = enter(builder.scopes, declaration, place.env)
@@ -226,7 +267,9 @@ def _checked_scope(builder: Builder, path: str, reuse: bool, place: Place, label
         builder.problem(label, f"nothing to reuse: no earlier scope '{path}'", hint, mark)
 
 
-def _words(builder: Builder, place: Place, arguments: Mapping[str, Argument], label: str, mark: Mark) -> Words:
+def _words(
+    builder: Builder, place: Place, arguments: Mapping[str, Argument], label: str, mark: Mark
+) -> Words:
     value = {name: argument.value for name, argument in arguments.items()}
     names = value.get("inputs") or ()
     inputs = tuple(_input(builder, place, n, label, arguments["inputs"].origin.mark or mark) for n in names)
@@ -245,7 +288,10 @@ def _words(builder: Builder, place: Place, arguments: Mapping[str, Argument], la
 def _input(builder: Builder, place: Place, name: str, label: str, mark: Mark) -> str:
     found = nearest(name, place.path, builder.points)
     if found is None:
-        hint = did_you_mean(name, builder.points) or "inputs are earlier end points; 'slimtrain inspect' lists them"
+        hint = (
+            did_you_mean(name, builder.points)
+            or "inputs are earlier end points; 'slimtrain inspect' lists them"
+        )
         builder.problem(label, f"inputs: no earlier end point '{name}'", hint, mark)
     return found or name
 
@@ -269,7 +315,9 @@ def unconsumed(builder: Builder) -> list[Problem]:
     """Warnings for scope entries that no layer took a value from."""
     unused = {m: text for m, text in builder.scopes.declared.items() if m not in builder.resolver.consumed}
     hint = "no layer of these ops stands inside it, or all set the argument themselves"
-    return [Problem("arg_scope", f"{text} is never used", hint, mark, "warning") for mark, text in unused.items()]
+    return [
+        Problem("arg_scope", f"{text} is never used", hint, mark, "warning") for mark, text in unused.items()
+    ]
 
 
 def _key(name: str) -> Key:

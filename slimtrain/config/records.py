@@ -9,7 +9,7 @@ from slimtrain.errors import COMMAND_LINE, Mark
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value was set: a function's default, an arg scope, the call itself, or elsewhere in the config."""
+    """Where a value was set: a function's default, an arg scope, the call, or elsewhere in the config."""
 
     kind: Literal["default", "scope", "call", "config"]
     mark: Mark | None = None
@@ -31,7 +31,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Component:
-    """A registered function with its arguments: `l2` with its scale, `batch_norm` inside a `conv2d`, a schedule, a loss."""
+    """A registered function with its arguments: an `l2`, a `batch_norm` inside a `conv2d`, a loss."""
 
     kind: str
     name: str
@@ -44,7 +44,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Words:
-    """What every item takes besides its op's own arguments, resolved; `inputs` and `alias` are full end-point names."""
+    """What every item takes besides its op's arguments; `inputs` and `alias` are full end-point names."""
 
     inputs: tuple[str, ...] = ()
     alias: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Words:
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """One layer: its op with every argument, and the full scope path that its variables and end point carry."""
+    """One layer: its op with every argument, and the scope path that its variables and end point carry."""
 
     op: Component
     path: str
@@ -70,7 +70,7 @@ class LayerPlan:
 class GroupPlan:
     """Items that run together: a block, a tap, or a join of branches. `path` is '' where no scope was given.
 
-    `join` is None for blocks and taps, which have one branch; `opens` says whether the group is a variable scope.
+    `join` is None for blocks and taps, which have one branch; `listed`: its output is an end point.
     """
 
     kind: Literal["block", "tap", "join"]

@@ -1,7 +1,8 @@
 """Arg scopes: declarations entered one inside the other, checked where they are written.
 
-As TF-Slim's `arg_scope`, but for two things: an op that does not exist and an argument that a listed op does not take are problems
-where the scope is written, and every entry remembers its place, so that one which nothing consumed can be named.
+As TF-Slim's `arg_scope`, but for two things: an op that does not exist and an argument that a listed op
+does not take are problems where the scope is written, and every entry remembers its place, so that one
+which nothing consumed can be named.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ MAX_DEPTH = 32
 
 @dataclass(frozen=True)
 class Scopes:
-    """The named scopes of a config, what has been declared so far (place to text), and the resolver's lists."""
+    """The named scopes of a config, what was declared so far (place to text), and the resolver's lists."""
 
     named: Mapping[str, Node]
     declared: dict[Mark, str]
@@ -26,7 +27,7 @@ class Scopes:
 
 
 def enter(scopes: Scopes, declaration: Node | None, env: Env, inside: tuple[str, ...] = ()) -> Env:
-    """The settings that are active inside a declaration: one entry, or a list entered in order (later is inner)."""
+    """The settings active inside a declaration: one entry, or a list entered in order (later is inner)."""
     if declaration is None or declaration.value is None:
         return env
     entries = declaration.sequence if declaration.sequence is not None else (declaration,)
@@ -38,14 +39,13 @@ def enter(scopes: Scopes, declaration: Node | None, env: Env, inside: tuple[str,
 def _entry(scopes: Scopes, entry: Node, env: Env, inside: tuple[str, ...]) -> Env:
     if entry.text is not None:
         return _use(scopes, entry, entry, None, env, inside)
-    kind = next((k for k in ("use", "clear", "ops") if entry.get(k) is not None), None)
-    if kind == "use":
+    if name := entry.get("use"):
         _only(scopes, entry, ("use", "with"))
-        return _use(scopes, entry, entry.value["use"], entry.get("with"), env, inside)  # type: ignore[index,call-overload]
-    if kind == "clear":
+        return _use(scopes, entry, name, entry.get("with"), env, inside)
+    if flag := entry.get("clear"):
         _only(scopes, entry, ("clear",))
-        return {} if _flag(scopes, entry) else env
-    if kind == "ops":
+        return {} if _flag(scopes, flag) else env
+    if entry.get("ops"):
         return _defaults(scopes, entry, env)
     hint = "write {ops: [...], argument: value}, {use: NAME, with: {...}}, NAME or {clear: true}"
     scopes.resolver.problem("arg_scope", f"an entry names its ops, got {entry.what}", hint, entry.mark)
@@ -58,9 +58,7 @@ def _only(scopes: Scopes, entry: Node, allowed: tuple[str, ...]) -> None:
             scopes.resolver.problem("arg_scope", f"no '{key}' beside '{allowed[0]}'", mark=key.mark)
 
 
-def _flag(scopes: Scopes, entry: Node) -> bool:
-    flag = entry.get("clear")
-    assert flag is not None
+def _flag(scopes: Scopes, flag: Node) -> bool:
     if flag.value is not True:
         scopes.resolver.problem("arg_scope", f"clear: expected true, got {flag.what}", mark=flag.mark)
     return flag.value is True
@@ -76,15 +74,29 @@ def _use(
         scopes.resolver.problem("arg_scope", f"no named scope {name.what}", hint, name.mark)
         return env
     if name.text in inside or len(inside) >= MAX_DEPTH:
-        scopes.resolver.problem(where, "enters itself: " + " -> ".join((*inside, str(name.text))), mark=name.mark)
+        scopes.resolver.problem(
+            where, "enters itself: " + " -> ".join((*inside, str(name.text))), mark=name.mark
+        )
         return env
     problems = scopes.resolver.problems
     values = bound(where, body, given, site, problems)
-    declaration = body.get("arg_scope") if body.mapping is not None and "ops" not in body.mapping else body
+    declaration = _declaration(scopes, body)
     if declaration is None:
-        scopes.resolver.problem(where, "holds no 'arg_scope'", "write a list of entries, or {params, arg_scope}", body.mark)
+        scopes.resolver.problem(
+            where, "holds no 'arg_scope'", "write a list of entries, or {params, arg_scope}", body.mark
+        )
+        return env
+    if values is None:
         return env
     return enter(scopes, substitute(declaration, values, problems), env, (*inside, str(name.text)))
+
+
+def _declaration(scopes: Scopes, body: Node) -> Node | None:
+    """The entries of a named scope: the body itself, or what stands beside its params."""
+    if body.mapping is None or any(k in body.mapping for k in ("ops", "use", "clear")):
+        return body
+    _only(scopes, body, ("arg_scope", "params"))
+    return body.get("arg_scope")
 
 
 def _defaults(scopes: Scopes, entry: Node, env: Env) -> Env:
@@ -115,7 +127,7 @@ def _ops(scopes: Scopes, listed: Node) -> list[Definition]:
         if definition is None:
             hint = did_you_mean(op.text or "", known)
             scopes.resolver.problem("arg_scope", f"no op {op.what}", hint, op.mark)
-        else:
+        elif definition not in found:
             found.append(definition)
     return found
 

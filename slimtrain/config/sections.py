@@ -1,4 +1,4 @@
-"""The top-level sections of a config, as frozen records: their fields are the keys, with types, defaults and meaning."""
+"""The top-level sections of a config, as frozen records: fields are keys, with types, defaults, meaning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -56,9 +56,11 @@ class Data:
     Args:
         source: registered source.
         batch_size: examples in a training step.
-        eval_batch_size: examples in an evaluation step; batch_size where omitted. Every example counts once whatever it is.
+        eval_batch_size: examples in an evaluation step; batch_size where omitted. Every example counts once
+            whatever it is.
         shuffle: take training examples in an order drawn anew each epoch from (seed, epoch).
-        preprocess: functions that every batch of images passes, in order; uint8 images become 0..1 where omitted.
+        preprocess: functions that every batch of images passes, in order; uint8 images become 0..1 where
+            omitted.
         augment: functions that training batches pass before them, drawn from (seed, step).
     """
 
@@ -107,14 +109,17 @@ class Train:
     Args:
         steps: steps to train; or give epochs.
         epochs: passes over the training split; or give steps.
-        clip_gradient_norm: largest L2 norm of each variable's gradient by itself (as TF-Slim's create_train_op); 0 for none.
+        clip_gradient_norm: largest L2 norm of each variable's gradient by itself (as TF-Slim's
+            create_train_op); 0 for none.
         clip_global_norm: largest L2 norm of all gradients together; 0 for none.
-        gradient_multipliers: factor on the gradients of the variables that a pattern matches, before clipping.
+        gradient_multipliers: factor on the gradients of the variables that a pattern matches, before
+            clipping.
         variables_to_train: patterns of the variables to train; all trainable ones where omitted.
         update_ops: collections whose updates (batch norm's statistics) the train step applies.
         check_numerics: stop at a loss or gradient that is not finite, before it replaces the state.
         log_every: steps between lines of metrics.jsonl.
-        eval_every: steps between evaluations on the test split; an epoch where omitted, 0 for none but the last.
+        eval_every: steps between evaluations on the test split; an epoch where omitted, 0 for none but the
+            last.
         checkpoint_every: steps between checkpoints; an epoch where omitted, 0 for none but the last.
         keep: checkpoints kept besides best and last.
     """

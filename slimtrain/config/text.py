@@ -1,7 +1,8 @@
 """The strict reader: YAML 1.2 scalars, every node with its place, limits before anything walks the tree.
 
-PyYAML's parser gives events; nodes are composed here, so that depth, node count and what aliases expand to are bounded as the
-text is read, duplicate keys are errors, and `1e-3`, `no` and `010` mean what YAML 1.2 says.
+PyYAML's parser gives events; nodes are composed here, so that depth, node count and what aliases expand to
+are bounded as the text is read, duplicate keys are errors, and `1e-3`, `no` and `010` mean what YAML 1.2
+says.
 """
 
 import re
@@ -25,7 +26,14 @@ _INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _INF = re.compile(r"([-+]?)\.(?:inf|Inf|INF)\Z")
 _NAN = re.compile(r"\.(?:nan|NaN|NAN)\Z")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _TAG = "tag:yaml.org,2002:"
+_TYPES: dict[str | None, tuple[type, ...]] = {
+    _TAG + "int": (int,),
+    _TAG + "float": (int, float),
+    _TAG + "bool": (bool,),
+    _TAG + "null": (type(None),),
+}
 
 
 def read_file(path: Path) -> Node:
@@ -34,18 +42,21 @@ def read_file(path: Path) -> Node:
 
 
 def read_text(data: bytes | str, name: str, folder: Path = Path("."), line: int = 0, column: int = 0) -> Node:
-    """YAML text as a node. `line` and `column` are added to every place (for values given on the command line)."""
+    """YAML text as a node, null where there is none; `line` and `column` are added to every place in it."""
     if len(data) > MAX_BYTES:
-        raise ConfigError(Problem(name, f"{len(data)} bytes; a config has at most {MAX_BYTES}", "split it with 'extends'"))
+        raise ConfigError(
+            Problem(name, f"{len(data)} bytes; a config has at most {MAX_BYTES}", "split it with 'extends'")
+        )
     text = _decode(data, name) if isinstance(data, bytes) else data
     reader = _Reader(name, folder, line, column)
     try:
         return reader.document(yaml.parse(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
-        raise ConfigError(Problem("", _yaml_sentence(error), mark=reader.mark(error.problem_mark))) from None
+        problem = Problem("", _yaml_sentence(error), mark=reader.mark(error.problem_mark))
+        raise ConfigError(*reader.problems, problem) from None
     except yaml.YAMLError as error:
         raise ConfigError(Problem(name, f"not YAML: {_first_line(error)}", "save it as UTF-8 text")) from None
-    except (ValueError, IndexError, RecursionError) as error:
+    except (ValueError, IndexError, OverflowError, RecursionError) as error:
         raise ConfigError(Problem(name, f"not YAML: {_first_line(error)}")) from None
 
 
@@ -92,9 +103,13 @@ def scalar(text: str, mark: Mark) -> Scalar:
 
 def _whole(text: str, mark: Mark) -> int:
     if len(text.lstrip("-+0")) > MAX_DIGITS:
-        raise ConfigError(Problem("", f"whole number of {len(text)} digits; at most {MAX_DIGITS} are read", mark=mark))
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    return int(text, base)
+        raise ConfigError(
+            Problem("", f"whole number of {len(text)} digits; at most {MAX_DIGITS} are read", mark=mark)
+        )
+    if base := {"0o": 8, "0x": 16}.get(text[:2]):
+        return int(text, base)
+    sign = -1 if text.startswith("-") else 1
+    return sign * int(text.lstrip("-+0") or "0")
 
 
 class _Reader:
@@ -108,7 +123,9 @@ class _Reader:
 
     def mark(self, at: Any) -> Mark:
         line, column = (at.line, at.column) if at else (0, 0)
-        return Mark(self.name, line + 1 + self.line, column + 1 + (self.column if line == 0 else 0), self.folder)
+        return Mark(
+            self.name, line + 1 + self.line, column + 1 + (self.column if line == 0 else 0), self.folder
+        )
 
     def fail(self, what: str, at: Any, hint: str = "") -> ConfigError:
         return ConfigError(*self.problems, Problem("", what, hint, self.mark(at)))
@@ -118,11 +135,13 @@ class _Reader:
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if node is not None:
-                    raise self.fail("a second document ('---')", event.start_mark, "one config a file; use 'extends'")
+                    raise self.fail(
+                        "a second document ('---')", event.start_mark, "one config a file; use 'extends'"
+                    )
                 node = self.node(next(events), events, 1)
         if self.problems:
             raise ConfigError(*self.problems)
-        return node or Node({}, self.mark(None))
+        return node or Node(None, self.mark(None))
 
     def node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         self.counted(1, event)
@@ -158,12 +177,22 @@ class _Reader:
 
     def plain_tag(self, event: Any, *known: str) -> None:
         if event.tag not in (None, "!", *(_TAG + k for k in known)):
-            raise self.fail(f"tag '{event.tag}'", event.start_mark, "a config holds plain values only; remove the tag")
+            raise self.fail(
+                f"tag '{event.tag}'", event.start_mark, "a config holds plain values only; remove the tag"
+            )
 
     def scalar(self, event: Any) -> Scalar:
         self.plain_tag(event, "str", "int", "float", "bool", "null")
-        quoted = event.tag in ("!", _TAG + "str") or not (event.implicit[0] or event.tag)
-        return str(event.value) if quoted else scalar(event.value, self.mark(event.start_mark))
+        if _NO_TEXT.search(event.value):
+            raise self.fail(
+                "text that holds a NUL or half a character", event.start_mark, "remove the escape"
+            )
+        if event.tag in ("!", _TAG + "str") or not (event.implicit[0] or event.tag):
+            return str(event.value)
+        value = scalar(event.value, self.mark(event.start_mark))
+        if event.tag and type(value) not in _TYPES[event.tag]:
+            raise self.fail(f"'{event.value}' is no {event.tag.removeprefix(_TAG)}", event.start_mark)
+        return value
 
     def sequence(self, events: Iterator[Any], depth: int) -> tuple[Node, ...]:
         ends = iter(lambda: next(events), None)
@@ -190,6 +219,7 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent):
             raise self.fail("a list, mapping or alias as a key", event.start_mark, "keys are plain words")
         self.counted(1, event)
+        self.scalar(event)
         key = Key(event.value, self.mark(event.start_mark))
         if key == "<<" and event.style is None:
             hint = "use 'extends', a named scope or a block instead"

@@ -1,12 +1,13 @@
 """The value types of the config language, as annotations of registered functions.
 
-A plain type is checked by pydantic (strictly: no text for numbers, no booleans for integers). `ComponentOf` marks a value that
-names another registered function; `PathTo` marks a path, relative to where it is written.
+A plain type is checked by pydantic (strictly: no text for numbers, no booleans for integers). `ComponentOf`
+marks a value that names another registered function; `PathTo` marks a path, relative to where it is
+written.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -96,7 +97,9 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_words), WithJsonSchema(_ONE_
 Collections = Annotated[
     tuple[str, ...] | dict[str, Names],
     BeforeValidator(_words),
-    WithJsonSchema({"anyOf": [*_ONE_OR_MANY["anyOf"], {"type": "object", "additionalProperties": _ONE_OR_MANY}]}),
+    WithJsonSchema(
+        {"anyOf": [*_ONE_OR_MANY["anyOf"], {"type": "object", "additionalProperties": _ONE_OR_MANY}]}
+    ),
 ]
 SCOPE_PATTERN = r"^[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*$"
 ScopeName = Annotated[str, Field(pattern=SCOPE_PATTERN)]
@@ -131,7 +134,7 @@ def takes_null(annotation: Any) -> bool:
     return annotation is Any or type(None) in get_args(annotation)
 
 
-@lru_cache(maxsize=None)
+@cache
 def adapter(annotation: Any) -> TypeAdapter[Any]:
     """pydantic's strict reader for one annotation."""
     return TypeAdapter(annotation, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
@@ -146,6 +149,7 @@ _EXPECTED = {
     "bool_type": "expected true or false",
     "tuple_type": "expected a list",
     "dict_type": "expected a mapping",
+    "mapping_type": "expected a mapping",
 }
 
 

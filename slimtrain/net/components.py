@@ -164,7 +164,7 @@ def random_uniform(
 
 @initializer()
 def xavier(key: Any, shape: Sequence[int], dtype: Any, *, uniform: bool = True) -> Array:
-    """Glorot's: variance 2 / (fan in + fan out). TF-Slim's xavier_initializer.
+    """Glorot's: variance 2 / (fan in + fan out), as TF-Slim's xavier_initializer.
 
     Args:
         uniform: uniform in +-sqrt(6 / (fan in + fan out)); otherwise a truncated normal.
@@ -182,7 +182,7 @@ def variance_scaling(
     mode: Literal["FAN_IN", "FAN_OUT", "FAN_AVG"] = "FAN_IN",
     uniform: bool = False,
 ) -> Array:
-    """Variance factor / n. TF-Slim's variance_scaling_initializer (its normal form widens by sqrt(1.3) for the cut).
+    """Variance factor / n, as TF-Slim's variance_scaling_initializer; its normal form widens by sqrt(1.3).
 
     Args:
         factor: 2 suits relu (He et al., 2015), 1 tanh.

@@ -76,6 +76,7 @@ def _gathered(outer: Any, inner: Any) -> Any:
 def _layer(scope: Scope, inputs: Array, *, item: LayerPlan, catalog: Catalog) -> Array:
     function = catalog.kind("layer")[item.op.name].function
     arguments = bind_all(catalog, item.op.arguments)
+    scope.record.inputs[item.path] = (tuple(inputs.shape), str(inputs.dtype))
     try:
         with jax.named_scope(item.path):
             outputs: Array = function(scope, inputs, **arguments)

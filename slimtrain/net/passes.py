@@ -20,6 +20,7 @@ class Declaration:
     specs: Mapping[str, VarSpec]
     end_points: tuple[EndPoint, ...]
     updates: tuple[Update, ...]
+    inputs: Mapping[str, tuple[tuple[int, ...], str]]
     output_shape: tuple[int, ...]
     flops: int
     warnings: tuple[Problem, ...]
@@ -54,6 +55,7 @@ def declare(
         specs=dict(record.specs),
         end_points=tuple(_counted(e, record) for e in record.listed.values()),
         updates=tuple(record.updates),
+        inputs=dict(record.inputs),
         output_shape=tuple(output.shape),
         flops=sum(record.flops.values()),
         warnings=tuple(record.warnings),

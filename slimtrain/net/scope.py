@@ -74,6 +74,7 @@ class Record:
     listed: dict[str, EndPoint] = field(default_factory=dict)
     updates: list[Update] = field(default_factory=list)
     flops: dict[str, int] = field(default_factory=dict)
+    inputs: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
 

@@ -149,6 +149,11 @@ def _steps(run: RunDir) -> dict[int, Path]:
     return dict(sorted(steps.items()))
 
 
+def of_step(run: RunDir, step: int) -> Path | None:
+    """Where the checkpoint of a step is, or None."""
+    return _steps(run).get(step)
+
+
 def point(run: RunDir, which: Literal["best", "last"], path: Path) -> None:
     """Makes `best` or `last` name the checkpoint at `path`.
 
@@ -188,6 +193,27 @@ def prune(run: RunDir, keep: int) -> list[Path]:
     for path in gone:
         with writing(path, "cannot be removed"):
             # Renamed first, so that no half of it is ever seen in its place.
+            shutil.rmtree(path.rename(_beside(path, "old")))
+    return gone
+
+
+def drop_after(run: RunDir, step: int) -> list[Path]:
+    """Removes the checkpoints after a step, for a run that goes on from there; returns where they were.
+
+    Args:
+        run: Whose; `best` and `last` are forgotten where they name one that goes.
+        step: The step that stays the newest.
+
+    Raises:
+        WriteError: One cannot be removed.
+    """
+    gone = [p for number, p in _steps(run).items() if number > step and _is_ours(p)]
+    for pointer in (run.best, run.last):
+        with writing(pointer, "cannot be removed"):
+            if pointer.exists() and pointer.read_text().strip() in {p.name for p in gone}:
+                pointer.unlink()
+    for path in gone:
+        with writing(path, "cannot be removed"):
             shutil.rmtree(path.rename(_beside(path, "old")))
     return gone
 

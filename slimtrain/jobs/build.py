@@ -1,0 +1,221 @@
+"""From a Document to what runs: the data, the network with its table of variables, the task that is trained."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from slimtrain.config.document import Document, values_of
+from slimtrain.config.patterns import matching
+from slimtrain.config.records import Component
+from slimtrain.data.batches import batch_at, eval_batches, steps_per_epoch
+from slimtrain.data.preprocess import pipeline
+from slimtrain.data.records import Dataset, Split
+from slimtrain.errors import ConfigError, DataError, Problem, did_you_mean
+from slimtrain.lazy import jnp, optax
+from slimtrain.net.graph import Forward, bind, bind_all, forward
+from slimtrain.net.passes import Declaration, declare
+from slimtrain.train.objective import Objective, objective, output_name
+from slimtrain.train.step import Task
+
+ABSTRACT_BATCH = 2
+
+
+@dataclass(frozen=True)
+class Network:
+    """A document's network: its forward function and what abstract evaluation says of it."""
+
+    forward: Forward
+    declaration: Declaration
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def open_data(document: Document) -> Dataset:
+    """The document's data set, read; raises ConfigError without a data section, DataError for files that are not right."""
+    if document.source is None:
+        raise ConfigError(Problem("data", "no data to read", "add 'data: {source: ...}'", document.text.mark))
+    function = document.catalog.kind("source")[document.source.name].function
+    data: Dataset = function(**values_of(document.source.arguments))
+    return data
+
+
+def network(document: Document, data: Dataset | None = None) -> Network:
+    """The network, evaluated abstractly; the input's shape from the config, the source, or the data itself."""
+    shape = _shape(document, data)
+    run = forward(document.plan, document.catalog)
+    declaration = declare(run, (ABSTRACT_BATCH, *shape), document.plan.input_dtype, scope=document.plan.scope)
+    return Network(run, declaration, shape, document.plan.input_dtype)
+
+
+def _shape(document: Document, data: Dataset | None) -> tuple[int, ...]:
+    known = data and next(iter(data.splits.values())).fields["image"].shape[1:]
+    stated = document.plan.input_shape
+    if known and stated and tuple(known) != tuple(stated):
+        told = f"model.input.shape is {list(stated)}, but the data's images are {list(known)}"
+        raise DataError(Problem("model.input", told, "leave it out, or make them equal", document.plan.mark))
+    source = document.source and document.catalog.kind("source")[document.source.name]
+    shape = stated or known or (source and source.description.facts["shape"])
+    if shape:
+        return tuple(shape)
+    if document.source is None:
+        hint = "add 'input: {shape: [height, width, channels]}' to the model, or a data section"
+        raise ConfigError(Problem("model", "the input's shape is not known", hint, document.plan.mark))
+    return _shape(document, open_data(document))
+
+
+def make_task(document: Document, net: Network) -> Task:
+    """The task: losses, optimizer, the variables to train. Raises ConfigError for what is missing and for patterns."""
+    specs = net.declaration.specs
+    train = document.train
+    problems: list[Problem] = []
+    goal = objective(document.losses, document.metrics, document.catalog)
+    _check_reads(document, net, goal, problems)
+    trained = _trained(document, net, problems)
+    multipliers = _multipliers(document, trained, problems)
+    if problems:
+        raise ConfigError(*problems)
+    optimizer, rate = _optimizer(document)
+    return Task(net.forward, specs, document.plan.scope, goal, train, optimizer, rate, trained, multipliers)
+
+
+def need_training(document: Document) -> None:
+    """Raises ConfigError for everything that `fit` needs and the config lacks."""
+    mark = document.text.mark
+    problems = []
+    if document.source is None:
+        problems.append(Problem("data", "no data to train on", "add 'data: {source: ...}'", mark))
+    if not document.losses:
+        problems.append(Problem("losses", "nothing to minimize", "add 'losses: [sparse_softmax_cross_entropy]'", mark))
+    if document.optimizer is None:
+        problems.append(Problem("optimizer", "none given", "add 'optimizer: {momentum: {learning_rate: 0.1}}'", mark))
+    if (document.train.steps is None) == (document.train.epochs is None):
+        problems.append(Problem("train", "give either 'steps' or 'epochs'", "train: {epochs: 10}", mark))
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _check_reads(document: Document, net: Network, goal: Objective, problems: list[Problem]) -> None:
+    names = {e.name for e in net.declaration.end_points}
+    for _, component in (*goal.losses, *goal.metrics):
+        name = output_name(component)
+        if name is not None and name not in names:
+            problems.append(Problem(component.name, f"no end point '{name}'", did_you_mean(name, names), component.mark))
+
+
+def _trained(document: Document, net: Network, problems: list[Problem]) -> frozenset[str]:
+    trainable = [n for n, spec in net.declaration.specs.items() if spec.trainable]
+    patterns = document.train.variables_to_train
+    if patterns is None:
+        return frozenset(trainable)
+    return frozenset(_matching(document, "variables_to_train", patterns, trainable, problems))
+
+
+def _multipliers(document: Document, trained: frozenset[str], problems: list[Problem]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for pattern, factor in (document.train.gradient_multipliers or {}).items():
+        for name in _matching(document, "gradient_multipliers", (pattern,), sorted(trained), problems):
+            found[name] = found.get(name, 1.0) * factor
+    return found
+
+
+def _matching(document: Document, key: str, patterns: Any, names: Any, problems: list[Problem]) -> list[str]:
+    try:
+        return matching(patterns, names, f"train.{key}", document.sections["train"][key].origin.mark)
+    except ConfigError as error:
+        problems += error.problems
+        return []
+
+
+def _optimizer(document: Document) -> tuple[Any, Any]:
+    """(optax transformation, learning rate as a function of the step); nothing moves where the config names none."""
+    component = document.optimizer
+    if component is None:
+        return optax.set_to_zero(), lambda step: jnp.float32(0.0)
+    arguments = bind_all(document.catalog, component.arguments)
+    function = document.catalog.kind("optimizer")[component.name].function
+    return function(**arguments), arguments["learning_rate"]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Batches of a document's data, preprocessed, with only the fields that are read."""
+
+    document: Document
+    data: Dataset
+    fields: frozenset[str]
+
+    @property
+    def epoch_steps(self) -> int:
+        """Training steps in an epoch."""
+        assert self.document.data is not None
+        return steps_per_epoch(self.split("train").size, self.document.data.batch_size)
+
+    def split(self, name: str) -> Split:
+        """A split by name, with only the fields that are read; raises DataError where the data has none such."""
+        split = self.data.splits.get(name)
+        if split is None:
+            has = ", ".join(self.data.splits)
+            raise DataError(Problem("data", f"there is no '{name}' split", f"the data has: {has}"))
+        if missing := self.fields - split.fields.keys():
+            told = f"the {name} split has no field {sorted(missing)}"
+            raise DataError(Problem("data", told, f"its fields are {sorted(split.fields)}"))
+        return Split({n: v for n, v in split.fields.items() if n in self.fields})
+
+    def train_batch(self, split: Split, step: int) -> dict[str, Any]:
+        """The training batch of a step, from 0."""
+        data, seed = self.document.data, self.document.seed
+        assert data is not None
+        batch = batch_at(split, step, batch_size=data.batch_size, seed=seed, shuffle=data.shuffle)
+        augment = [*_steps(self.document, data.augment), *self._steps(split)]
+        batch["image"] = pipeline.apply(augment, batch["image"], pipeline.augment_random(seed, step))
+        return batch
+
+    def eval_batches(self, split: Split) -> Any:
+        """The batches of an evaluation: every example once, padding masked."""
+        data = self.document.data
+        assert data is not None
+        for batch in eval_batches(split, min(data.eval_batch_size or data.batch_size, split.size)):
+            batch["image"] = pipeline.apply(self._steps(split), batch["image"])
+            yield batch
+
+    def eval_count(self, split: Split) -> int:
+        """How many batches an evaluation has."""
+        assert self.document.data is not None
+        return ceil(split.size / min(self.document.data.eval_batch_size or self.document.data.batch_size, split.size))
+
+    def _steps(self, split: Split) -> list[Any]:
+        assert self.document.data is not None
+        given = self.document.data.preprocess
+        if given is None:
+            return list(pipeline.default(split.fields["image"].dtype))
+        return _steps(self.document, given)
+
+
+def _steps(document: Document, components: tuple[Component, ...]) -> list[Any]:
+    return [bind(document.catalog, component) for component in components]
+
+
+def feed(document: Document, data: Dataset, goal: Objective, net: Network) -> Feed:
+    """The document's batches; raises DataError for labels that the network has no output for."""
+    needed = {"image", *goal.fields(), *layer_fields(document)}
+    _check_classes(document, data, net)
+    return Feed(document, data, frozenset(needed))
+
+
+def layer_fields(document: Document) -> set[str]:
+    """Fields of the data that layers name (`batch_weights`)."""
+    found = set()
+    for layer in document.plan.layers():
+        for component in (layer.op, layer.op.arguments.get("normalizer_fn")):
+            inner = component.value if component is not None and not isinstance(component, Component) else component
+            if isinstance(inner, Component) and (name := inner.arguments.get("batch_weights")) and name.value:
+                found.add(str(name.value))
+    return found
+
+
+def _check_classes(document: Document, data: Dataset, net: Network) -> None:
+    outputs = net.declaration.output_shape[-1]
+    reads = [c for c in document.losses if "softmax" in c.name and output_name(c) is None]
+    if reads and data.classes is not None and data.classes > outputs:
+        told = f"labels go up to {data.classes - 1}, but the network has {outputs} outputs"
+        raise DataError(Problem("data", told, f"give its last layer num_outputs: {data.classes}", document.plan.mark))

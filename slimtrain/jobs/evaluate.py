@@ -1,0 +1,117 @@
+"""`slimtrain eval`: metrics over a whole split, every example once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slimtrain.config.document import Document
+from slimtrain.errors import ConfigError, Problem
+from slimtrain.jobs.build import Feed, feed, make_task, network, open_data
+from slimtrain.jobs.restore import fit_weights, weights_from
+from slimtrain.jobs.talk import Talk
+from slimtrain.lazy import jax
+from slimtrain.net.passes import regularization, split
+from slimtrain.store import checkpoint
+from slimtrain.store.rundir import open_run
+from slimtrain.train.devices import EvalStep, compiled_eval_step
+from slimtrain.train.step import Task
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found: metrics over `examples` examples of a split."""
+
+    run: str
+    checkpoint: str
+    split: str
+    examples: int
+    metrics: Mapping[str, float]
+
+    def record(self) -> dict[str, Any]:
+        """As `--json` gives it."""
+        return {**vars(self), "metrics": dict(self.metrics)}
+
+
+def evaluate(
+    document: Document,
+    talk: Talk,
+    *,
+    run: Path | None = None,
+    which: str = "last",
+    split_name: str = "test",
+    weights: Path | None = None,
+) -> Evaluation:
+    """Evaluates a run's checkpoint, or a config with the weights of a file.
+
+    Args:
+        document: the config, or the run's resolved one.
+        talk: where the bar goes.
+        run: the run's directory; None for a config.
+        which: `best`, `last` or a step.
+        split_name: the split.
+        weights: file to take the variables from instead of the run.
+    """
+    if weights is None and run is None:
+        hint = "give a run directory, or --weights FILE with the config"
+        raise ConfigError(Problem("eval", "a config has no weights to evaluate", hint))
+    given, source = _weights(run, which, weights)
+    data = open_data(document)
+    net = network(document, data)
+    task = make_task(document, net)
+    if not document.losses and not document.metrics:
+        raise ConfigError(Problem("eval", "the config names no losses and no metrics", "add 'metrics: [accuracy]'"))
+    parameters, statistics = split(task.specs, fit_weights(task.specs, given, source))
+    batches = feed(document, data, task.objective, net)
+    run_batches = runner(task, batches, split_name)
+    found = run_batches(parameters, statistics, talk, lambda: False)
+    assert found is not None
+    examples = batches.split(split_name).size
+    return Evaluation(str(run or document.path), Path(source).name, split_name, examples, found)
+
+
+def _weights(run: Path | None, which: str, weights: Path | None) -> tuple[Mapping[str, Any], str]:
+    if weights is not None:
+        return weights_from(weights, which), str(weights)
+    assert run is not None
+    folder = checkpoint.find(open_run(run), which)
+    return weights_from(folder), str(folder)
+
+
+Run = Callable[[Any, Any, Talk, Callable[[], Any]], dict[str, float] | None]
+
+
+def runner(task: Task, batches: Feed, split_name: str, step: EvalStep | None = None) -> Run:
+    """A function that evaluates (parameters, statistics) over a split; it gives None where it was asked to stop."""
+    examples = batches.split(split_name)
+    step = step or compiled_eval_step(task)
+    penalty_of = jax.jit(lambda parameters: regularization(task.specs, parameters))
+
+    def run(parameters: Any, statistics: Any, talk: Talk, stopped: Callable[[], Any]) -> dict[str, float] | None:
+        totals: dict[str, list[float]] = {}
+        with talk.bar(batches.eval_count(examples), 0, "batch", "evaluating") as advance:
+            for batch in batches.eval_batches(examples):
+                if stopped():
+                    return None
+                _add(totals, step(parameters, statistics, batch))
+                advance(1, "")
+        return _metrics(totals, float(penalty_of(parameters)))
+
+    return run
+
+
+def _add(totals: dict[str, list[float]], sums: Mapping[str, Any]) -> None:
+    for name, one in jax.device_get(dict(sums)).items():
+        total = totals.setdefault(name, [0.0, 0.0])
+        total[0] += float(one.total)
+        total[1] += float(one.count)
+
+
+def _metrics(totals: Mapping[str, list[float]], penalty: float) -> dict[str, float]:
+    """Means over the split; `loss` is the sum of the losses and the regularization, as in training."""
+    means = {name: total / count if count else 0.0 for name, (total, count) in totals.items()}
+    losses = {n: v for n, v in means.items() if n.startswith("losses/")}
+    found = {n: v for n, v in means.items() if n not in losses}
+    if losses:
+        found["loss"] = sum(losses.values()) + penalty
+    return found | (losses if len(losses) > 1 else {})

@@ -1,0 +1,116 @@
+"""Where weights and states come from: checkpoints of a run, weight files, a fresh start."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slimtrain.config.patterns import matching
+from slimtrain.errors import CheckpointError, Problem, did_you_mean
+from slimtrain.lazy import jax, jnp
+from slimtrain.net.scope import VarSpec
+from slimtrain.store import checkpoint
+from slimtrain.store.rundir import RunDir, open_run
+from slimtrain.train.state import from_arrays
+from slimtrain.train.step import State, Task, start
+
+Weights = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which variables `--include` and `--exclude` leave."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def names(self, names: Iterable[str]) -> list[str]:
+        """The names that are left; raises ConfigError for patterns that match nothing."""
+        names = list(names)
+        kept = matching(self.include, names, "--include") if self.include else names
+        gone = set(matching(self.exclude, names, "--exclude")) if self.exclude else set()
+        return [n for n in kept if n not in gone]
+
+
+def load_state(task: Task, path: Path) -> State:
+    """The state of a checkpoint, in the task's form; raises CheckpointError where it does not fit."""
+    arrays, _ = checkpoint.load(path)
+    return from_arrays(arrays, jax.eval_shape(partial(start, task, 0)))
+
+
+def weights_from(path: Path, which: str = "last") -> Weights:
+    """Variables by name: of a run's checkpoint, a checkpoint's directory, an `.npz` or a `.safetensors` file."""
+    if not path.is_dir():
+        return checkpoint.read_weights(path)
+    folder = path if (path / "manifest.json").exists() else checkpoint.find(open_run(path), which)
+    return variables_of(checkpoint.load(folder)[0])
+
+
+def variables_of(arrays: Mapping[str, Any]) -> Weights:
+    """The variables among a checkpoint's arrays, by variable name."""
+    kinds = ("parameters/", "statistics/")
+    return {n[len(k) :]: v for n, v in arrays.items() for k in kinds if n.startswith(k)}
+
+
+def initialized(
+    task: Task, parameters: Weights, statistics: Weights, given: Weights, chosen: Filter, source: str
+) -> tuple[Weights, Weights]:
+    """Fresh variables with those of a file in their place.
+
+    Raises:
+        CheckpointError: variables that the file lacks or has in another shape, all of them.
+    """
+    wanted = chosen.names(task.specs)
+    fitted = fit_weights({n: task.specs[n] for n in wanted}, given, source)
+    take = {n: jnp.asarray(v) for n, v in fitted.items()}
+    return (
+        {n: take.get(n, v) for n, v in parameters.items()},
+        {n: take.get(n, v) for n, v in statistics.items()},
+    )
+
+
+def fit_weights(specs: Mapping[str, VarSpec], given: Mapping[str, Any], source: str) -> Weights:
+    """The arrays for these variables, as they declare them; raises CheckpointError with every one that does not fit."""
+    problems = [p for n, spec in specs.items() if (p := _misfit(spec, given, source))]
+    if problems:
+        raise CheckpointError(*problems)
+    return {n: np.asarray(given[n], spec.dtype) for n, spec in specs.items()}
+
+
+def _misfit(spec: VarSpec, given: Mapping[str, Any], source: str) -> Problem | None:
+    if spec.name not in given:
+        hint = did_you_mean(spec.name, given) or f"start it fresh with --exclude {spec.name.rpartition('/')[0]}/"
+        return Problem(source, f"has no '{spec.name}'", hint)
+    shape = tuple(np.shape(given[spec.name]))
+    if shape != spec.shape:
+        told = f"'{spec.name}' has shape {list(shape)} there, {list(spec.shape)} in this net"
+        return Problem(source, told, f"start it fresh with --exclude {spec.name.rpartition('/')[0]}/")
+    if not np.issubdtype(np.asarray(given[spec.name]).dtype, np.number):
+        return Problem(source, f"'{spec.name}' holds no numbers")
+    return None
+
+
+def resume_point(run: RunDir, where: str) -> tuple[Path | None, list[str]]:
+    """(the checkpoint to go on from, sentences about those that were refused); None where a run has none yet.
+
+    Args:
+        run: the run that goes on.
+        where: '' for its own newest good one; otherwise a checkpoint's or another run's directory, or a step.
+    """
+    if not where:
+        found = checkpoint.newest_verified(run)
+        return (None, []) if found is None else found
+    path = Path(where)
+    if where.isdigit() and not path.exists():
+        return checkpoint.find(run, where), []
+    if not path.is_dir():
+        raise CheckpointError(Problem(where, "no checkpoint or run directory", "give its path, or '--resume' alone"))
+    if (path / "manifest.json").exists():
+        return path, []
+    other = checkpoint.newest_verified(open_run(path))
+    if other is None:
+        raise CheckpointError(Problem(where, "the run has no checkpoint yet"))
+    return other

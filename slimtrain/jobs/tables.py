@@ -1,0 +1,107 @@
+"""What commands print for people: tables of text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slimtrain.jobs.inspect import Inspection
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Rows in columns, the first row a head; columns in `right` are set flush right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+        if number == 0:
+            lines.append("  ".join("-" * w for w in widths))
+    return "\n".join(lines)
+
+
+def count(number: float) -> str:
+    """A number in thousands, millions, billions."""
+    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            return f"{number / limit:.2f}{suffix}"
+    return str(int(number))
+
+
+def inspection(found: Inspection, statistics: bool) -> str:
+    """`inspect` for people: end points, variables, totals."""
+    record = found.record()
+    head = ["end point", "op", "shape", "parameters", "flops", "line"]
+    extra = ["mean", "std", "min", "max", "zeros"] if statistics and "stats" in record else []
+    rows = [head[:5] + extra + head[5:]]
+    for point in record["end_points"]:
+        told = [f"{record['stats'][point['name']][n]:.4g}" for n in extra] if extra else []
+        shape = "x".join(map(str, point["shape"][1:])) or "-"
+        counts = [f"{point['parameters']:,}", count(point["flops"])]
+        rows.append([point["name"], point["op"], shape, *counts, *told, point["line"]])
+    right = [3, 4, *range(5, 5 + len(extra))]
+    return "\n\n".join([table(rows, right), variables(record["variables"]), totals(record)])
+
+
+def variables(records: Sequence[Mapping[str, Any]]) -> str:
+    """The variables, one a line."""
+    rows = [["variable", "shape", "trainable", "collections"]]
+    for one in records:
+        shape = "x".join(map(str, one["shape"])) or "scalar"
+        more = [c for c in one["collections"] if c not in ("model_variables", "trainable_variables")]
+        rows.append([one["name"], shape, "yes" if one["trainable"] else "no", " ".join(more)])
+    return table(rows)
+
+
+def totals(record: Mapping[str, Any]) -> str:
+    """The sums under an inspection."""
+    parameters = record["parameters"]
+    return (
+        f"parameters {parameters['total']:,} ({parameters['trainable']:,} trainable)   "
+        f"flops {count(record['flops'])} an example   "
+        f"update ops {record['update_ops']}   regularization losses {record['regularization_losses']}"
+    )
+
+
+def metrics(values: Mapping[str, float]) -> str:
+    """Metrics on one line."""
+    return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+
+
+def fitted(record: Mapping[str, Any]) -> str:
+    """The result of `fit`."""
+    rate = f", {record['examples_per_second']:,.0f} examples/s" if record["examples_per_second"] else ""
+    took = f"{record['steps']} steps, {record['epochs']:g} epochs, {record['seconds']:.1f} s{rate}"
+    return f"{metrics(record['metrics'])}   ({took})\n{record['run']}"
+
+
+def planned(record: Mapping[str, Any]) -> str:
+    """The result of `fit --dry-run`."""
+    memory = count(record["peak_memory_bytes"])
+    return (
+        f"would train {record['steps']} steps ({record['epochs']:g} epochs) of {record['batch']} examples; "
+        f"{record['parameters']:,} parameters, {count(record['flops'])} flops an example forward, {memory}B at the peak, "
+        f"compiled in {record['compile_s']:.1f} s"
+    )
+
+
+def evaluated(record: Mapping[str, Any]) -> str:
+    """The result of `eval`."""
+    return f"{metrics(record['metrics'])}   ({record['split']}, n = {record['examples']:,}, {record['checkpoint']})"
+
+
+def timed(record: Mapping[str, Any]) -> str:
+    """The result of `time`."""
+    rows = [["", "min ms", "median ms"]]
+    for name in ("train_step_ms", "eval_step_ms"):
+        rows.append([name[:-3].replace("_", " "), f"{record[name]['min']:.2f}", f"{record[name]['median']:.2f}"])
+    rate = 1e3 * record["batch"] / record["train_step_ms"]["median"]
+    memory = count(record["peak_memory_bytes"])
+    foot = (
+        f"batch {record['batch']} on {record['device']}: {rate:,.0f} examples/s in training; "
+        f"compiled in {record['compile_s']:.1f} s; {memory}B at the peak of a train step"
+    )
+    parts = [table(rows, (1, 2)), foot]
+    if record["layers"]:
+        head = ["layer", "op", "forward ms", "backward ms"]
+        layers = [[r["name"], r["op"], f"{r['forward_ms']:.3f}", f"{r['backward_ms']:.3f}"] for r in record["layers"]]
+        parts.append(table([head, *layers], (2, 3)) + "\n(each by itself; they don't add up to the fused step)")
+    return "\n\n".join(parts)

@@ -1,0 +1,47 @@
+"""How a job talks while it works: sentences and bars on stderr, bars only where somebody watches."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from slimtrain.errors import Problem
+
+Advance = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What a job may say. `level`: -1 errors only, 0 what matters, 1 details."""
+
+    level: int = 0
+
+    def say(self, text: str, level: int = 0) -> None:
+        """A line on stderr, kept clear of a bar."""
+        if level <= self.level:
+            tqdm.write(text, file=sys.stderr)
+
+    def warn(self, problems: tuple[Problem, ...]) -> None:
+        """Warnings, each once, on stderr."""
+        for problem in dict.fromkeys(problems):
+            self.say(str(problem))
+
+    @contextmanager
+    def bar(self, total: int, done: int, unit: str, what: str) -> Iterator[Advance]:
+        """A progress bar from `done` to `total`; none with -q or where stderr is no terminal."""
+        hidden = self.level < 0 or not sys.stderr.isatty()
+        with tqdm(
+            total=total, initial=done, unit=unit, desc=what, disable=hidden, dynamic_ncols=True, file=sys.stderr
+        ) as shown:
+
+            def advance(number: int, postfix: str) -> None:
+                if postfix:
+                    shown.set_postfix_str(postfix, refresh=False)
+                shown.update(number)
+
+            yield advance
+
+
+QUIET = Talk(-1)

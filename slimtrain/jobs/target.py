@@ -1,0 +1,18 @@
+"""CONFIG or RUN: what a command is pointed at, as a Document."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from slimtrain.config.document import Document, read
+from slimtrain.jobs.builtin import catalog
+from slimtrain.store.rundir import open_run
+
+
+def document_of(
+    target: Path, overrides: Iterable[str] = (), plugins: tuple[str, ...] = ()
+) -> tuple[Document, Path | None]:
+    """The document of a config file, or of a run's directory by its resolved.yaml; and the run's path, if it is one."""
+    if not target.is_dir():
+        return read(target, overrides, catalog(plugins)), None
+    run = open_run(target)
+    return read(run.resolved, overrides, catalog(plugins)), target

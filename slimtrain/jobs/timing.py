@@ -1,0 +1,115 @@
+"""`slimtrain time`: how long a train step and an evaluation step take, on synthetic data; and each layer by itself."""
+
+import statistics as stats
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from slimtrain.config.document import Document
+from slimtrain.config.records import LayerPlan, Plan
+from slimtrain.jobs.build import Network, layer_fields, make_task, need_training, network
+from slimtrain.lazy import jax, jnp
+from slimtrain.net.graph import forward
+from slimtrain.net.passes import apply, declare, init
+from slimtrain.train.devices import environment, memory_of
+from slimtrain.train.step import Task, eval_step, start, train_step
+
+Timed = dict[str, float]
+
+
+def measure(document: Document, count: int, batch: int | None, per_layer: bool) -> dict[str, Any]:
+    """Times the compiled steps.
+
+    Args:
+        document: the config.
+        count: timed runs of each step, after two that are not timed.
+        batch: examples in a batch; the config's where None.
+        per_layer: time each layer's forward and backward pass by itself too; isolated times don't add up to the step's.
+    """
+    need_training(document)
+    assert document.data is not None
+    size = batch or document.data.batch_size
+    net = network(document)
+    task = make_task(document, net)
+    fields = synthetic(document, net, task, size)
+    state = start(task, document.seed)
+    began = time.monotonic()
+    train = jax.jit(partial(train_step, task), donate_argnums=0).lower(state, fields).compile()
+    evaluate = jax.jit(partial(eval_step, task)).lower(state.parameters, state.statistics, fields).compile()
+    compiled = time.monotonic() - began
+    evaluated = repeat(lambda: evaluate(state.parameters, state.statistics, fields), count)
+    return {
+        "batch": size,
+        "train_step_ms": _train_times(train, state, fields, count),
+        "eval_step_ms": evaluated,
+        "compile_s": round(compiled, 3),
+        "device": str(environment()["device"]),
+        "peak_memory_bytes": memory_of(train),
+        "lowerings": {layer.path: "xla" for layer in document.plan.layers() if "conv" in layer.op.name},
+        "layers": [_layer_times(document, net, layer, size, count) for layer in _layers(document, per_layer)],
+    }
+
+
+def _layers(document: Document, wanted: bool) -> list[LayerPlan]:
+    return list(document.plan.layers()) if wanted else []
+
+
+def synthetic(document: Document, net: Network, task: Task, size: int) -> dict[str, Any]:
+    """A batch of random images, labels within the outputs, and ones for other fields that layers read."""
+    random = np.random.default_rng(0)
+    image = random.standard_normal((size, *net.shape)).astype(net.dtype)
+    classes = max(net.declaration.output_shape[-1], 2)
+    labels = random.integers(0, classes, size).astype(np.int32)
+    others = {name: np.ones(size, np.float32) for name in layer_fields(document)}
+    return jax.device_put({"image": image, **others, **{name: labels for name in task.objective.fields()}})  # type: ignore[no-any-return]
+
+
+def repeat(run: Callable[[], Any], count: int) -> Timed:
+    """Minimum and median of the times of a function, in milliseconds; two further runs go before."""
+    times = []
+    for _ in range(count + 2):
+        began = time.perf_counter()
+        jax.block_until_ready(run())
+        times.append(1e3 * (time.perf_counter() - began))
+    return {"min": round(min(times[2:]), 3), "median": round(stats.median(times[2:]), 3)}
+
+
+def _train_times(train: Any, state: Any, fields: Any, count: int) -> Timed:
+    held = [state]
+
+    def one() -> Any:
+        held[0], metrics = train(held[0], fields)
+        return metrics
+
+    return repeat(one, count)
+
+
+def _layer_times(document: Document, net: Network, layer: LayerPlan, size: int, count: int) -> dict[str, Any]:
+    """A layer's forward and backward time on random inputs of its own shape."""
+    shape, dtype = net.declaration.inputs[layer.path]
+    plan = Plan((_alone(layer),), "", None, dtype, layer.mark)
+    run = forward(plan, document.catalog)
+    parameters, statistics = init(declare(run, (size, *shape[1:]), dtype).specs, jax.random.key(0))
+    inputs = jnp.asarray(np.random.default_rng(0).standard_normal((size, *shape[1:])), dtype)
+    others = {name: jnp.ones(size) for name in layer_fields(document)}
+
+    def out(parameters: Any, inputs: Any) -> Any:
+        batch, key = {"image": inputs, **others}, jax.random.key(0)
+        return apply(run, parameters, statistics, batch, training=True, key=key)[0]
+
+    def back(parameters: Any, inputs: Any) -> Any:
+        outputs, pull = jax.vjp(out, parameters, inputs)
+        return pull(jnp.ones_like(outputs))
+
+    ahead = repeat(partial(jax.jit(out), parameters, inputs), count)
+    both = repeat(partial(jax.jit(back), parameters, inputs), count)
+    backward = max(0.0, round(both["median"] - ahead["median"], 3))
+    return {"name": layer.path, "op": layer.op.name, "forward_ms": ahead["median"], "backward_ms": backward}
+
+
+def _alone(layer: LayerPlan) -> LayerPlan:
+    return replace(layer, words=replace(layer.words, inputs=(), reuse=False))
