@@ -255,6 +255,7 @@ def plugin_modules(names: Iterable[str]) -> list[ModuleType]:
     for name in names:
         try:
             loaded.append(import_module(name))
-        except ImportError as error:
-            raise ConfigError(Problem("--plugin", f"cannot import '{name}': {error}")) from None
+        except Exception as error:
+            told = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+            raise ConfigError(Problem("--plugin", f"cannot import '{name}': {told}")) from error
     return loaded

@@ -86,15 +86,16 @@ def _defaults(definition: Definition) -> Schema:
 
 def _items(catalog: Catalog) -> dict[str, Schema]:
     """The items of `layers`: ops, blocks, joins, repeats, stacks, taps."""
+    used = {k: s for k, s in _block_keys().items() if k != "layers"}
     return {
         "words": mapping(arguments(WORDS.values(), params=True)),
         "layers": {**PARAM, "type": ["array", "null", "string"], "items": ref("item")},
         "item": _item(catalog),
         "block": mapping(_block_keys(), ["layers"]),
-        "reference": mapping(_block_keys() | {"block": TEXT, "with": _WITH}, ["block"]),
+        "reference": mapping(used | {"block": TEXT, "with": _WITH}, ["block"]),
         "blocks": {
             "type": ["object", "null"],
-            "additionalProperties": mapping(_block_keys() | {"params": ref("params")}),
+            "additionalProperties": mapping(_block_keys() | {"params": ref("params")}, ["layers"]),
         },
         "branch": any_of(ref("layers"), ref("item")),
     }

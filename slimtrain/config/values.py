@@ -72,7 +72,13 @@ def _upper(value: Any) -> Any:
 
 
 def _words(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    if not isinstance(value, (str, list, tuple)):
+        raise ValueError("expected a name or a list of names")
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _words_each(value: Any) -> Any:
+    return value if isinstance(value, dict) else _words(value)
 
 
 def _listed(value: Any) -> Any:
@@ -96,7 +102,7 @@ _ONE_OR_MANY: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "array", 
 Names = Annotated[tuple[str, ...], BeforeValidator(_words), WithJsonSchema(_ONE_OR_MANY)]
 Collections = Annotated[
     tuple[str, ...] | dict[str, Names],
-    BeforeValidator(_words),
+    BeforeValidator(_words_each),
     WithJsonSchema(
         {"anyOf": [*_ONE_OR_MANY["anyOf"], {"type": "object", "additionalProperties": _ONE_OR_MANY}]}
     ),
@@ -167,7 +173,7 @@ def sentence(error: Any, value: Any) -> str:
     if error["type"] == "literal_error":
         plain = f"expected {error['ctx']['expected']}"
     if error["type"] == "string_pattern_mismatch":
-        plain = f"should match {error['ctx']['pattern']}"
+        plain = "expected a scope name (letters, digits, '_', '.', '-'; parts joined by '/')"
     plain = _EXPECTED.get(error["type"], plain.replace("Input should be", "should be"))
     return f"{plain}, got {show(error.get('input', value))}"
 

@@ -223,6 +223,9 @@ TYPOS = {
     "block key": "model: {layers: [{layers: [flatten], scop: a}]}",
     "block's repeat": "model: {layers: [{layers: [flatten], repeat: 0}]}",
     "reference key": "blocks: {b: {layers: [flatten]}}\nmodel: {layers: [{block: b, params: {}}]}",
+    "a block with layers of its own": "blocks: {b: {layers: [flatten]}}\n"
+    "model: {layers: [{block: b, layers: [flatten]}]}",
+    "a block without layers": "blocks: {b: {layer: [flatten]}}\nmodel: {layers: [{block: b}]}",
     "inside a block": "blocks: {b: {layers: [flaten]}}\nmodel: {layers: [{block: b}]}",
     "join part": "model: {layers: [{add: {branches: [[], []], shortcut: []}}]}",
     "residual part": "model: {layers: [{residual: {branches: [[], []]}}]}",

@@ -105,7 +105,9 @@ def test_every_value_and_key_knows_its_place():
     assert item.mark.folder == Path("/configs")
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n", "--- # nothing\n...\n", "\ufeff"])
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "# only a comment\n", "---\n", "--- # nothing\n...\n", "\ufeff"]
+)
 def test_a_text_without_values_is_null(text):
     assert read(text) is None
 
@@ -165,7 +167,9 @@ def test_bytes_that_are_no_utf_8_say_where():
     assert refused(b"a: \xff\n") == "net.yaml: not UTF-8 text (byte 3); save it as UTF-8"
 
 
-@pytest.mark.parametrize("text", ["a: \0", "a: \x07", 'a: "\\UFFFFFFFF"', "%YAML 9.9\n---\na: 1", "a: !<%ff> b"])
+@pytest.mark.parametrize(
+    "text", ["a: \0", "a: \x07", 'a: "\\UFFFFFFFF"', "%YAML 9.9\n---\na: 1", "a: !<%ff> b"]
+)
 def test_characters_and_escapes_that_no_yaml_has(text):
     assert "not YAML" in refused(text)
 
@@ -218,8 +222,41 @@ def test_no_text_makes_any_other_error(text):
     quietly(text)
 
 
-TOKENS = ["{", "}", "[", "]", ": ", "- ", "\n", "  ", "&a ", "*a", "!!int ", "!x ", "? ", "|\n", '"', "'", "\\", "#"]
-TOKENS += ["<<: *a", "---\n", "...\n", "%YAML 1.2\n", "\t", "\0", "\x85", "1e-3", "$x", "~", "\\u12", "\ufeff", "%"]
+TOKENS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "- ",
+    "\n",
+    "  ",
+    "&a ",
+    "*a",
+    "!!int ",
+    "!x ",
+    "? ",
+    "|\n",
+    '"',
+    "'",
+    "\\",
+    "#",
+]
+TOKENS += [
+    "<<: *a",
+    "---\n",
+    "...\n",
+    "%YAML 1.2\n",
+    "\t",
+    "\0",
+    "\x85",
+    "1e-3",
+    "$x",
+    "~",
+    "\\u12",
+    "\ufeff",
+    "%",
+]
 
 
 @settings(max_examples=400, deadline=None)
