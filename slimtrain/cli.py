@@ -1,4 +1,4 @@
-"""The command line: one click group, a command a few lines, jobs imported inside. Starting it imports neither JAX nor numpy."""
+"""The command line: one click group, jobs imported inside the commands, so that starting it imports little."""
 
 import errno
 import json
@@ -64,7 +64,9 @@ def unexpected(error: Exception) -> tuple[int, list[str]]:
 
 def common(function: F) -> F:
     """The options of every command that reads a config: plug-ins and how much to say."""
-    function = click.option("--plugin", "plugins", multiple=True, metavar="MODULE", help="Module with further layers.")(function)
+    function = click.option("--plugin", "plugins", multiple=True, metavar="MODULE", help="Module with further layers.")(
+        function
+    )
     function = click.option("-v", "--verbose", is_flag=True, help="Say more.")(function)
     return click.option("-q", "--quiet", is_flag=True, help="Say errors only; no bar.")(function)
 
@@ -122,8 +124,17 @@ def main(debug: bool) -> None:
 @main.command()
 @reads("CONFIG")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Where the run goes; runs/<config name> by default.")
-@click.option("--resume", is_flag=False, flag_value="", default=None, metavar="[PATH]", help="Go on from the last checkpoint, or from PATH.")
-@click.option("--init-from", type=click.Path(path_type=Path), help="Take weights by name from a run, .npz or .safetensors.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="",
+    default=None,
+    metavar="[PATH]",
+    help="Go on from the last checkpoint, or from PATH.",
+)
+@click.option(
+    "--init-from", type=click.Path(path_type=Path), help="Take weights by name from a run, .npz or .safetensors."
+)
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take only these variables.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Start these variables fresh.")
 @click.option("--dry-run", is_flag=True, help="Check, build and compile, but train and write nothing.")

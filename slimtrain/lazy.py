@@ -7,12 +7,13 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+__all__ = ["Array", "jax", "jnp", "lax", "optax"]
+
 if TYPE_CHECKING:
-    import jax as jax
+    import jax
     import jax.numpy as jnp
-    import optax as optax
-    from jax import Array as Array
-    from jax import lax as lax
+    import optax
+    from jax import Array, lax
 else:
 
     class _Lazy(ModuleType):

@@ -2,4 +2,7 @@
 
 import os
 
+from slimtrain.backend import prepare
+
+prepare()
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4".strip()

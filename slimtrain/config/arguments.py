@@ -78,12 +78,11 @@ def _unknown(
     resolver: Resolver, definition: Definition, call: Call, key: Key, parameters: Mapping[str, Parameter]
 ) -> None:
     section = definition.kind == "section"
-    known = {*parameters, *definition.given} if definition.kind == "block" else set(parameters)
-    own = [*definition.given] if definition.kind == "block" else []
-    own += [n for n in parameters if n in definition.parameters or n in definition.given or section]
+    own = [*definition.given] if definition.kind in ("block", "join") else []
+    own += [n for n in parameters if section or n in definition.parameters or n not in WORDS]
     name = call.where if section else definition.name
     takes = f"({name} takes: {', '.join(own)})" if own else f"({name} takes none)"
-    hint = " ".join(filter(None, (did_you_mean(key, known), takes)))
+    hint = " ".join(filter(None, (did_you_mean(key, {*parameters, *own}), takes)))
     resolver.problem(call.where, f"unknown {'key' if section else 'argument'} '{key}'", hint, key.mark)
 
 
@@ -99,9 +98,7 @@ def candidates(definition: Definition, call: Call, name: str) -> list[tuple[Orig
     return found
 
 
-def _argument(
-    resolver: Resolver, definition: Definition, call: Call, parameter: Parameter
-) -> Argument | None:
+def _argument(resolver: Resolver, definition: Definition, call: Call, parameter: Parameter) -> Argument | None:
     settings = candidates(definition, call, parameter.name)
     chain: list[tuple[Origin, Any]] = [(origin, plain(node)) for origin, node in settings]
     if not parameter.required:
@@ -132,17 +129,13 @@ def _default(resolver: Resolver, definition: Definition, call: Call, parameter: 
     return parameter.default
 
 
-def _converted(
-    resolver: Resolver, definition: Definition, call: Call, parameter: Parameter, node: Node
-) -> Any:
+def _converted(resolver: Resolver, definition: Definition, call: Call, parameter: Parameter, node: Node) -> Any:
     kind = values.marker(parameter.annotation)
     if node.value is None and values.takes_null(parameter.annotation):
         return None
     where = f"{call.where}: {parameter.name}"
     if isinstance(kind, values.ComponentOf):
-        return component(
-            resolver, kind.kind, node, where, call.env, _inner(resolver, definition, call, kind.kind)
-        )
+        return component(resolver, kind.kind, node, where, call.env, _inner(resolver, definition, call, kind.kind))
     if isinstance(kind, values.ComponentsOf):
         return components(resolver, kind.kind, node, where)
     if isinstance(kind, values.NamedComponents):
@@ -173,18 +166,12 @@ def _path(resolver: Resolver, kind: values.PathTo, node: Node, where: str) -> An
 
 def _named(resolver: Resolver, kind: values.NamedComponents, node: Node, where: str, env: Env) -> Any:
     if node.mapping is None:
-        resolver.problem(
-            where, f"expected a mapping of {one_of(kind.names)}, got {node.what}", mark=node.mark
-        )
+        resolver.problem(where, f"expected a mapping of {one_of(kind.names)}, got {node.what}", mark=node.mark)
         return None
     for key in node.mapping:
         if key not in kind.names:
             resolver.problem(where, f"no '{key}' here", f"it takes {one_of(kind.names)}", key.mark)
-    return {
-        str(k): component(resolver, kind.kind, v, where, env)
-        for k, v in node.mapping.items()
-        if k in kind.names
-    }
+    return {str(k): component(resolver, kind.kind, v, where, env) for k, v in node.mapping.items() if k in kind.names}
 
 
 def component(
@@ -217,7 +204,7 @@ def component(
     given = {**_arguments_of(resolver, definition, body, where), **_apart(resolver, inner, where)}
     scopes = env if kind == "normalizer" else {}
     call = Call(f"{where} {definition.name}", given, node.mark, scopes)
-    extra = _extra(kind, definition)
+    extra = extra_words(kind, definition)
     return Component(definition.kind, definition.name, resolve(resolver, definition, call, extra), node.mark)
 
 
@@ -235,14 +222,8 @@ def _arguments_of(resolver: Resolver, definition: Definition, body: Node, where:
     main = definition.description.main
     if main:
         return {Key(main, body.mark): body}
-    takes = (
-        f"write {definition.name}: {{{', '.join(definition.parameters)}: ...}}"
-        if definition.parameters
-        else ""
-    )
-    resolver.problem(
-        where, f"{definition.name}: expected a mapping of arguments, got {body.what}", takes, body.mark
-    )
+    takes = f"write {definition.name}: {{{', '.join(definition.parameters)}: ...}}" if definition.parameters else ""
+    resolver.problem(where, f"{definition.name}: expected a mapping of arguments, got {body.what}", takes, body.mark)
     return {}
 
 
@@ -261,7 +242,7 @@ def components(resolver: Resolver, kind: str, node: Node, where: str) -> tuple[C
     return tuple(c for c in found if c is not None)
 
 
-def _extra(kind: str, definition: Definition) -> dict[str, Parameter]:
+def extra_words(kind: str, definition: Definition) -> dict[str, Parameter]:
     """The words that components of a kind take besides their own arguments."""
     if kind == "normalizer":
         return {name: WORDS[name] for name in NORMALIZER_WORDS}

@@ -100,9 +100,7 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Problems by place: files as they came, then lines and columns. One place has each problem once."""
     unique = list({(p.mark, p.what) if p.mark else p: p for p in reversed(list(problems))}.values())[::-1]
     files = {p.mark.file if p.mark else "": i for i, p in reversed(list(enumerate(unique)))}
-    return sorted(
-        unique, key=lambda p: (files[p.mark.file], p.mark.line, p.mark.column) if p.mark else (-1, 0, 0)
-    )
+    return sorted(unique, key=lambda p: (files[p.mark.file], p.mark.line, p.mark.column) if p.mark else (-1, 0, 0))
 
 
 def _part(resolver: Resolver, node: Node, name: str) -> Node:

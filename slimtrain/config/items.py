@@ -117,9 +117,7 @@ def _stack(resolver: Resolver, form: Form, inner: Form, arguments: Node | None) 
     made = []
     for entry in arguments.sequence:
         extra = _positional(resolver, form, inner.definition, entry)
-        made.append(
-            Node({Key(inner.name, inner.mark): Node({**inner.body, **extra}, entry.mark)}, entry.mark)
-        )
+        made.append(Node({Key(inner.name, inner.mark): Node({**inner.body, **extra}, entry.mark)}, entry.mark))
     return made
 
 

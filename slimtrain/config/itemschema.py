@@ -65,9 +65,7 @@ def _entry(catalog: Catalog) -> Schema:
     }
     use = mapping({"use": {**TEXT, "description": "a named scope."}, "with": _WITH}, ["use"])
     clear = {"const": True, "description": "drops every default that is active."}
-    return any_of(
-        {**TEXT, "description": "a named scope."}, defaults, use, mapping({"clear": clear}, ["clear"])
-    )
+    return any_of({**TEXT, "description": "a named scope."}, defaults, use, mapping({"clear": clear}, ["clear"]))
 
 
 def _one_or_many(schema: Schema) -> Schema:

@@ -130,9 +130,7 @@ def _changed(node: Node, override: Override, depth: int, known: Known) -> Node:
     if name not in mapping:
         _allowed(override, depth, mapping, known)
     elif override.sign == "+" and last and node.mapping is not None:
-        raise ConfigError(
-            Problem("", f"'{override.text}': the key is there already", "drop the '+'", override.mark)
-        )
+        raise ConfigError(Problem("", f"'{override.text}': the key is there already", "drop the '+'", override.mark))
     changed = {k: v for k, v in mapping.items() if k != name}
     if not (last and override.sign == "~"):
         below = mapping.get(Key(name, override.mark), Node({}, override.mark))

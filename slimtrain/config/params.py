@@ -22,15 +22,11 @@ def declared(body: Node, problems: list[Problem]) -> dict[str, Node | None]:
         return {str(name): node for name, node in params.mapping.items()}
     if params.sequence is not None and all(p.text for p in params.sequence):
         return {str(p.text): None for p in params.sequence}
-    problems.append(
-        Problem("params", f"expected a mapping or a list of names, got {params.what}", mark=params.mark)
-    )
+    problems.append(Problem("params", f"expected a mapping or a list of names, got {params.what}", mark=params.mark))
     return {}
 
 
-def bound(
-    where: str, body: Node, given: Node | None, site: Node, problems: list[Problem]
-) -> dict[str, Node] | None:
+def bound(where: str, body: Node, given: Node | None, site: Node, problems: list[Problem]) -> dict[str, Node] | None:
     """Values for a body's params: its defaults, with those of `with:` on top; None where one is missing."""
     params = declared(body, problems)
     values = {name: node for name, node in params.items() if node is not None}

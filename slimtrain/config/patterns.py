@@ -22,9 +22,7 @@ def matcher(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|/){re.escape(pattern.strip('/'))}(?:/|$)")
 
 
-def matching(
-    patterns: Iterable[str], names: Iterable[str], where: str, mark: Mark | None = None
-) -> list[str]:
+def matching(patterns: Iterable[str], names: Iterable[str], where: str, mark: Mark | None = None) -> list[str]:
     """The names that any of the patterns matches, in their order.
 
     Raises:
@@ -39,10 +37,7 @@ def matching(
             problems.append(Problem(where, f"'{pattern}' is no regular expression: {error}", mark=mark))
             continue
         if not hits:
-            hint = (
-                did_you_mean(pattern.strip("^$/"), _candidates(names))
-                or "'slimtrain inspect' lists the variables"
-            )
+            hint = did_you_mean(pattern.strip("^$/"), _candidates(names)) or "'slimtrain inspect' lists the variables"
             problems.append(Problem(where, f"'{pattern}' matches no variable", hint, mark))
         found.update(hits)
     if problems:

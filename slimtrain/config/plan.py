@@ -20,12 +20,13 @@ from slimtrain.errors import Mark, Problem, did_you_mean, one_of
 MAX_ITEMS = 20_000
 Kind: TypeAlias = Literal["block", "tap"]
 _PARTS: dict[str, tuple[str, ...]] = {
+    "block": ("layers", "arg_scope", "repeat"),
+    "join": ("branches", "arg_scope"),
+    "residual": ("shortcut", "layers", "arg_scope"),
     "repeat": ("layer", "repetitions", "arg_scope"),
     "stack": ("layer", "stack_args", "arg_scope"),
 }
-_GROUP = Definition(
-    "block", "block", lambda: None, {}, ("layers", "arg_scope", "repeat"), "", "", Description("block")
-)
+_GROUP = Definition("block", "block", lambda: None, {}, (), "", "", Description("block"))
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,7 @@ def build_items(builder: Builder, place: Place, layers: Node | None, where: str)
     if layers is None or layers.value is None:
         return ()
     if layers.sequence is None:
-        builder.problem(
-            where, f"'layers' is a list of items, got {layers.what}", "put '- ' before each", layers.mark
-        )
+        builder.problem(where, f"'layers' is a list of items, got {layers.what}", "put '- ' before each", layers.mark)
         return ()
     built = (build_item(builder, place, node) for node in layers.sequence)
     return tuple(item for item in built if item is not None)
@@ -129,7 +128,8 @@ def _reference(builder: Builder, place: Place, form: Form) -> Item | None:
     name = name_node.text or ""
     body = builder.blocks.get(name)
     if body is None or name in place.inside:
-        hint = did_you_mean(name, builder.blocks) or f"blocks are {one_of(builder.blocks)}"
+        there = f"blocks are {one_of(builder.blocks)}" if builder.blocks else "declare it under 'blocks'"
+        hint = did_you_mean(name, builder.blocks) or there
         what = f"block '{name}' holds itself" if body else f"no block {name_node.what}"
         builder.problem("block", what, "" if body else hint, name_node.mark)
         return None
@@ -156,34 +156,32 @@ def _filled(builder: Builder, form: Form, name: str, body: Node) -> Mapping[Key,
 
 
 def _join(builder: Builder, place: Place, form: Form) -> Item | None:
-    given, parts = split(form.body, "branches", "shortcut", "layers", "arg_scope")
+    given, parts = split(form.body, *_PARTS["residual" if form.name == "residual" else "join"])
     words, path, inner = _group(builder, place, form, given, parts.get("arg_scope"), form.definition)
-    nodes = _branch_nodes(builder, form, parts)
+    nodes = _branch_nodes(builder, form, parts, len(words.inputs))
     branches = tuple(_branch(builder, inner, node) for node in nodes)
     if branches:
         _one_input(builder, words, form.name, form.mark)
-    if not branches and len(words.inputs) < 2:
-        builder.problem(
-            form.name, "joins nothing", "give 'branches', or 'inputs' with two end points", form.mark
-        )
     own = {n: a for n, a in words.arguments.items() if n not in WORDS}
     _register(builder, path, words, None, form.mark)
     join = Component("join", form.name, own, form.mark)
     return GroupPlan("join", branches, path, words, form.mark, join)
 
 
-def _branch_nodes(builder: Builder, form: Form, parts: dict[str, Node]) -> list[Node]:
-    allowed = ("shortcut", "layers") if form.name == "residual" else ("branches",)
-    for name, node in parts.items():
-        if name != "arg_scope" and name not in allowed:
-            builder.problem(form.name, f"no '{name}' here", f"it takes {one_of(allowed)}", node.mark)
-    if form.name == "residual":
-        empty = Node((), form.mark)
-        return [parts.get("shortcut", empty), parts.get("layers", empty)]
-    branches = parts.get("branches")
-    if branches is not None and branches.sequence is None:
+def _branch_nodes(builder: Builder, form: Form, parts: dict[str, Node], inputs: int) -> list[Node]:
+    """The branches as written; none where the join is of its `inputs`."""
+    branches = parts.get("branches", Node((), form.mark))
+    if branches.sequence is None:
         builder.problem(form.name, f"'branches' is a list, got {branches.what}", mark=branches.mark)
-    return list(branches.sequence or ()) if branches else []
+        return []
+    nodes = list(branches.sequence)
+    if "shortcut" in parts or "layers" in parts:
+        empty = Node((), form.mark)
+        nodes = [parts.get("shortcut", empty), parts.get("layers", empty)]
+    if not nodes and inputs < 2:
+        first = "layers" if form.name == "residual" else "branches"
+        builder.problem(form.name, "joins nothing", f"give '{first}', or 'inputs' with two end points", form.mark)
+    return nodes
 
 
 def _branch(builder: Builder, place: Place, node: Node) -> tuple[Item, ...]:
@@ -231,8 +229,9 @@ def _group(
 ) -> tuple[Words, str, Place]:
     """A group's words, its path ('' for none) and the place that its items stand in."""
     call = Call(form.name, given, form.mark, place.env)
-    plain = replace(_GROUP, name=form.name, given=_PARTS.get(form.name, _GROUP.given))
-    arguments = resolve(builder.resolver, definition or plain, call, WORDS)
+    parts = _PARTS.get(form.name) or _PARTS["join" if definition else "block"]
+    definition = replace(definition or _GROUP, name=form.name, given=parts)
+    arguments = resolve(builder.resolver, definition, call, WORDS)
     path = _path(builder, place, arguments, default, form.name, form.mark)
     words = _words(builder, place, arguments, form.name, form.mark)
     env = enter(builder.scopes, declaration, place.env)
@@ -267,9 +266,7 @@ def _checked_scope(builder: Builder, path: str, reuse: bool, place: Place, label
         builder.problem(label, f"nothing to reuse: no earlier scope '{path}'", hint, mark)
 
 
-def _words(
-    builder: Builder, place: Place, arguments: Mapping[str, Argument], label: str, mark: Mark
-) -> Words:
+def _words(builder: Builder, place: Place, arguments: Mapping[str, Argument], label: str, mark: Mark) -> Words:
     value = {name: argument.value for name, argument in arguments.items()}
     names = value.get("inputs") or ()
     inputs = tuple(_input(builder, place, n, label, arguments["inputs"].origin.mark or mark) for n in names)
@@ -288,10 +285,7 @@ def _words(
 def _input(builder: Builder, place: Place, name: str, label: str, mark: Mark) -> str:
     found = nearest(name, place.path, builder.points)
     if found is None:
-        hint = (
-            did_you_mean(name, builder.points)
-            or "inputs are earlier end points; 'slimtrain inspect' lists them"
-        )
+        hint = did_you_mean(name, builder.points) or "inputs are earlier end points; 'slimtrain inspect' lists them"
         builder.problem(label, f"inputs: no earlier end point '{name}'", hint, mark)
     return found or name
 
@@ -315,9 +309,7 @@ def unconsumed(builder: Builder) -> list[Problem]:
     """Warnings for scope entries that no layer took a value from."""
     unused = {m: text for m, text in builder.scopes.declared.items() if m not in builder.resolver.consumed}
     hint = "no layer of these ops stands inside it, or all set the argument themselves"
-    return [
-        Problem("arg_scope", f"{text} is never used", hint, mark, "warning") for mark, text in unused.items()
-    ]
+    return [Problem("arg_scope", f"{text} is never used", hint, mark, "warning") for mark, text in unused.items()]
 
 
 def _key(name: str) -> Key:

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slimtrain.config.arguments import _extra
+from slimtrain.config.arguments import extra_words
 from slimtrain.config.catalog import KINDS, WORDS, Catalog, Definition, Parameter
 from slimtrain.config.typewords import shown, type_words
 from slimtrain.config.valueschema import written
@@ -56,7 +56,7 @@ def listing(catalog: Catalog) -> str:
 
 def parameters_of(definition: Definition) -> Mapping[str, Parameter]:
     """A function's own arguments, and for a loss or metric the words that stand beside them."""
-    return {**definition.parameters, **_extra(definition.kind, definition)}
+    return {**definition.parameters, **extra_words(definition.kind, definition)}
 
 
 def _group(kind: str, definitions: Mapping[str, Definition]) -> str:

@@ -1,5 +1,5 @@
-"""A config with nothing left to resolve: every argument of every layer, scopes applied, blocks written out. It reads back
-as the same plan, so a run can be evaluated, resumed or run again from it alone."""
+"""A config with nothing left to resolve: every argument of every layer, scopes applied, blocks written out. It reads
+back as the same plan, so a run can be evaluated, resumed or run again from it alone."""
 
 from collections.abc import Mapping
 from pathlib import Path

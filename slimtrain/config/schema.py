@@ -6,7 +6,7 @@ reader's.
 
 from collections.abc import Iterable, Mapping
 
-from slimtrain.config.arguments import _extra
+from slimtrain.config.arguments import extra_words
 from slimtrain.config.catalog import Catalog, Definition, Parameter
 from slimtrain.config.itemschema import network_schemas
 from slimtrain.config.sections import DATA, INPUT, MODEL, TOP, TRAIN
@@ -108,9 +108,7 @@ def _data(sources: Mapping[str, Definition]) -> Schema:
     for source in sources.values():
         for name, schema in arguments(source.parameters.values(), params=False).items():
             own[name] = any_of(own.get(name, schema), schema)
-    chosen = [
-        {"if": has("source", {"const": name}), "then": ref(f"source.{d.name}")} for name, d in sources.items()
-    ]
+    chosen = [{"if": has("source", {"const": name}), "then": ref(f"source.{d.name}")} for name, d in sources.items()]
     return {
         **section,
         "properties": {**own, **section["properties"]},
@@ -132,7 +130,7 @@ def _required(parameters: Iterable[Parameter]) -> list[str]:
 def _component(definition: Definition, kind: str) -> Schema:
     """What may stand after `name:` where a component is wanted: its arguments, or its main one alone."""
     inside = kind in _IN_LAYERS
-    parameters = {**definition.parameters, **_extra(kind, definition)}
+    parameters = {**definition.parameters, **extra_words(kind, definition)}
     required = [] if kind == "normalizer" else _required(parameters.values())
     forms = [mapping(arguments(parameters.values(), inside), required)]
     main = definition.description.main

@@ -64,19 +64,16 @@ def _flag(scopes: Scopes, flag: Node) -> bool:
     return flag.value is True
 
 
-def _use(
-    scopes: Scopes, site: Node, name: Node, given: Node | None, env: Env, inside: tuple[str, ...]
-) -> Env:
+def _use(scopes: Scopes, site: Node, name: Node, given: Node | None, env: Env, inside: tuple[str, ...]) -> Env:
     body = scopes.named.get(name.text or "")
     where = f"arg_scope {name.text}"
     if body is None:
-        hint = did_you_mean(name.text or "", scopes.named) or f"named scopes are {one_of(scopes.named)}"
+        there = f"named scopes are {one_of(scopes.named)}" if scopes.named else "declare it under 'scopes'"
+        hint = did_you_mean(name.text or "", scopes.named) or there
         scopes.resolver.problem("arg_scope", f"no named scope {name.what}", hint, name.mark)
         return env
     if name.text in inside or len(inside) >= MAX_DEPTH:
-        scopes.resolver.problem(
-            where, "enters itself: " + " -> ".join((*inside, str(name.text))), mark=name.mark
-        )
+        scopes.resolver.problem(where, "enters itself: " + " -> ".join((*inside, str(name.text))), mark=name.mark)
         return env
     problems = scopes.resolver.problems
     values = bound(where, body, given, site, problems)

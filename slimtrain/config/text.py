@@ -103,9 +103,7 @@ def scalar(text: str, mark: Mark) -> Scalar:
 
 def _whole(text: str, mark: Mark) -> int:
     if len(text.lstrip("-+0")) > MAX_DIGITS:
-        raise ConfigError(
-            Problem("", f"whole number of {len(text)} digits; at most {MAX_DIGITS} are read", mark=mark)
-        )
+        raise ConfigError(Problem("", f"whole number of {len(text)} digits; at most {MAX_DIGITS} are read", mark=mark))
     if base := {"0o": 8, "0x": 16}.get(text[:2]):
         return int(text, base)
     sign = -1 if text.startswith("-") else 1
@@ -123,9 +121,7 @@ class _Reader:
 
     def mark(self, at: Any) -> Mark:
         line, column = (at.line, at.column) if at else (0, 0)
-        return Mark(
-            self.name, line + 1 + self.line, column + 1 + (self.column if line == 0 else 0), self.folder
-        )
+        return Mark(self.name, line + 1 + self.line, column + 1 + (self.column if line == 0 else 0), self.folder)
 
     def fail(self, what: str, at: Any, hint: str = "") -> ConfigError:
         return ConfigError(*self.problems, Problem("", what, hint, self.mark(at)))
@@ -135,9 +131,7 @@ class _Reader:
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if node is not None:
-                    raise self.fail(
-                        "a second document ('---')", event.start_mark, "one config a file; use 'extends'"
-                    )
+                    raise self.fail("a second document ('---')", event.start_mark, "one config a file; use 'extends'")
                 node = self.node(next(events), events, 1)
         if self.problems:
             raise ConfigError(*self.problems)
@@ -177,16 +171,12 @@ class _Reader:
 
     def plain_tag(self, event: Any, *known: str) -> None:
         if event.tag not in (None, "!", *(_TAG + k for k in known)):
-            raise self.fail(
-                f"tag '{event.tag}'", event.start_mark, "a config holds plain values only; remove the tag"
-            )
+            raise self.fail(f"tag '{event.tag}'", event.start_mark, "a config holds plain values only; remove the tag")
 
     def scalar(self, event: Any) -> Scalar:
         self.plain_tag(event, "str", "int", "float", "bool", "null")
         if _NO_TEXT.search(event.value):
-            raise self.fail(
-                "text that holds a NUL or half a character", event.start_mark, "remove the escape"
-            )
+            raise self.fail("text that holds a NUL or half a character", event.start_mark, "remove the escape")
         if event.tag in ("!", _TAG + "str") or not (event.implicit[0] or event.tag):
             return str(event.value)
         value = scalar(event.value, self.mark(event.start_mark))

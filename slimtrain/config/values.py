@@ -103,9 +103,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_words), WithJsonSchema(_ONE_
 Collections = Annotated[
     tuple[str, ...] | dict[str, Names],
     BeforeValidator(_words_each),
-    WithJsonSchema(
-        {"anyOf": [*_ONE_OR_MANY["anyOf"], {"type": "object", "additionalProperties": _ONE_OR_MANY}]}
-    ),
+    WithJsonSchema({"anyOf": [*_ONE_OR_MANY["anyOf"], {"type": "object", "additionalProperties": _ONE_OR_MANY}]}),
 ]
 SCOPE_PATTERN = r"^[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*$"
 ScopeName = Annotated[str, Field(pattern=SCOPE_PATTERN)]

@@ -1,4 +1,4 @@
-"""Plain values as YAML text that the strict reader reads back as they were, with a remark behind each value if wanted."""
+"""Plain values as YAML text that the strict reader reads back as they were, with remarks behind them if wanted."""
 
 import json
 import re
@@ -68,7 +68,8 @@ def text(value: Any) -> str:
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, str):
-        return value if _PLAIN.match(value) and isinstance(scalar(value, _NOWHERE), str) else json.dumps(value, ensure_ascii=False)
+        plain = _PLAIN.match(value) and isinstance(scalar(value, _NOWHERE), str)
+        return value if plain else json.dumps(value, ensure_ascii=False)
     return json.dumps(value)
 
 

@@ -28,9 +28,7 @@ def order(size: int, seed: int, epoch: int, shuffle: bool) -> NDArray[np.intp]:
         shuffle: permute; else the order of the files.
     """
     # Sorting raw bits: NumPy keeps these the same for ever, but not what its `permutation` makes of them.
-    chosen = (
-        bits(seed, "order", epoch).random_raw(size).argsort(kind="stable") if shuffle else np.arange(size)
-    )
+    chosen = bits(seed, "order", epoch).random_raw(size).argsort(kind="stable") if shuffle else np.arange(size)
     chosen.setflags(write=False)
     return chosen
 

@@ -31,7 +31,7 @@ class Network:
 
 
 def open_data(document: Document) -> Dataset:
-    """The document's data set, read; raises ConfigError without a data section, DataError for files that are not right."""
+    """The document's data set, read; ConfigError without a data section, DataError for files that are not right."""
     if document.source is None:
         raise ConfigError(Problem("data", "no data to read", "add 'data: {source: ...}'", document.text.mark))
     function = document.catalog.kind("source")[document.source.name].function
@@ -99,7 +99,9 @@ def _check_reads(document: Document, net: Network, goal: Objective, problems: li
     for _, component in (*goal.losses, *goal.metrics):
         name = output_name(component)
         if name is not None and name not in names:
-            problems.append(Problem(component.name, f"no end point '{name}'", did_you_mean(name, names), component.mark))
+            problems.append(
+                Problem(component.name, f"no end point '{name}'", did_you_mean(name, names), component.mark)
+            )
 
 
 def _trained(document: Document, net: Network, problems: list[Problem]) -> frozenset[str]:

@@ -111,7 +111,9 @@ def _by_text(document: Document, key: str) -> str:
     path, _, name = key.rpartition(".")
     node: Any = document.text
     for part in path.split("."):
-        inner = node.sequence[int(part)] if part.isdigit() and node.sequence and int(part) < len(node.sequence) else None
+        inner = (
+            node.sequence[int(part)] if part.isdigit() and node.sequence and int(part) < len(node.sequence) else None
+        )
         node = inner or node.get(part)
         if node is None:
             return ""

@@ -104,7 +104,7 @@ def _add(totals: dict[str, list[float]], sums: Mapping[str, Any]) -> None:
     for name, one in jax.device_get(dict(sums)).items():
         total = totals.setdefault(name, [0.0, 0.0])
         total[0] += float(one.total)
-        total[1] += float(one.count)
+        total[1] += float(one.number)
 
 
 def _metrics(totals: Mapping[str, list[float]], penalty: float) -> dict[str, float]:

@@ -23,7 +23,9 @@ def export(document: Document, run: Path | None, which: str, form: str, out: Pat
     if run is None:
         raise ConfigError(Problem("export", "a config has no weights to export", "give a run directory"))
     if out.suffix != f".{form}":
-        raise ConfigError(Problem("--out", f"'{out}' does not end in .{form}", f"name it '{out.with_suffix('.' + form)}'"))
+        raise ConfigError(
+            Problem("--out", f"'{out}' does not end in .{form}", f"name it '{out.with_suffix('.' + form)}'")
+        )
     specs = make_task(document, network(document)).specs
     weights = fit_weights(specs, weights_from(run, which), str(run))
     names = chosen.names(weights)

@@ -22,7 +22,7 @@ from slimtrain.jobs.talk import Advance, Talk
 from slimtrain.lazy import jax
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import RunDir, create, default_path, lock
-from slimtrain.train.devices import compiled_train_step, memory_of
+from slimtrain.train.devices import compile_ahead, compiled_train_step, finished, memory_of
 from slimtrain.train.loop import Stepped, steps
 from slimtrain.train.step import State, Task, fresh, start
 
@@ -201,14 +201,14 @@ def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, 
     """What follows a step: its line of metrics, an evaluation, a checkpoint, a stop."""
     watch.pending += 1
     if done.step == first + 1:  # the first step compiled
-        jax.block_until_ready(done.metrics["loss"])
+        finished(done.metrics["loss"])
         watch.restart()
     postfix = _log(job, done, watch) if _logs(job, done.step) else ""
     advance(1, postfix)
     if stop:
         _stop(job, done.state, stop)
     if _evaluates(job, done.step) or _saves(job, done.step):
-        jax.block_until_ready(done.metrics["loss"])
+        finished(done.metrics["loss"])
         watch.stop()
         _evaluate_if_due(job, done.state, done.step, stop)
         if stop:
@@ -296,7 +296,8 @@ def dry(request: Request, talk: Talk) -> dict[str, Any]:
     talk.warn((*document.warnings, *net.declaration.warnings))
     state = jax.eval_shape(partial(start, task, document.seed))
     began = time.monotonic()
-    compiled = compiled_train_step(task).lower(state, batches.train_batch(batches.split("train"), 0)).compile()
+    batch = batches.train_batch(batches.split("train"), 0)
+    compiled = compile_ahead(compiled_train_step(task), state, batch)
     total = document.train.steps or (document.train.epochs or 0) * batches.epoch_steps
     return {
         "steps": total,

@@ -135,7 +135,9 @@ def inspect(
         if dump is not None:
             write_weights(dump, {n: np.asarray(v) for n, v in values.items()})
     elif dump is not None:
-        raise ConfigError(Problem("--dump", "there is nothing to dump without inputs", "add --inputs FILE or --batch N"))
+        raise ConfigError(
+            Problem("--dump", "there is nothing to dump without inputs", "add --inputs FILE or --batch N")
+        )
     elif weights is not None:
         _variables(task, document, run, weights)
     regularized = sum(1 for spec in task.specs.values() if spec.regularizer)
@@ -151,7 +153,7 @@ def inspect(
 
 
 def applied_updates(document: Document, net: Network) -> int:
-    """Updates in the collections that the train step applies: two a batch norm applied; in-place ones are not counted."""
+    """Updates in the collections that the train step applies: two a batch norm applied, in-place ones none."""
     listed = set(document.train.update_ops)
     return sum(1 for u in net.declaration.updates if u.collections is not None and listed & set(u.collections))
 

@@ -52,7 +52,8 @@ class Keeper:
         judged = [(line[f"eval/{self.judge}"], line["step"]) for line in self.lines if f"eval/{self.judge}" in line]
         if not judged:
             return None
-        return (max if self.higher else min)(judged, key=lambda pair: pair[0])[1]
+        best: int = (max if self.higher else min)(judged, key=lambda pair: pair[0])[1]
+        return best
 
     def repoint(self) -> None:
         """Lets `best` name the best evaluation's checkpoint, where there is one."""

@@ -42,7 +42,13 @@ def plain_value(value: Any) -> Any:
         return {value.name: {n: plain_value(a) for n, a in value.arguments.items()}}
     if isinstance(value, dict):
         return {n: plain_value(v) for n, v in value.items()}
-    return [plain_value(v) for v in value] if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+    return (
+        [plain_value(v) for v in value]
+        if isinstance(value, tuple)
+        else str(value)
+        if isinstance(value, Path)
+        else value
+    )
 
 
 def variable_record(spec: VarSpec) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Stop:
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """Handlers that note the first signal in the Stop that is yielded, and leave with 128 + its number at the second."""
+    """Handlers that note the first signal in the Stop yielded, and leave with 128 + its number at the second."""
     stop = Stop()
 
     def note(number: int, frame: FrameType | None) -> None:

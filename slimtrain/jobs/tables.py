@@ -78,8 +78,8 @@ def planned(record: Mapping[str, Any]) -> str:
     memory = count(record["peak_memory_bytes"])
     return (
         f"would train {record['steps']} steps ({record['epochs']:g} epochs) of {record['batch']} examples; "
-        f"{record['parameters']:,} parameters, {count(record['flops'])} flops an example forward, {memory}B at the peak, "
-        f"compiled in {record['compile_s']:.1f} s"
+        f"{record['parameters']:,} parameters, {count(record['flops'])} flops an example forward, "
+        f"{memory}B at the peak, compiled in {record['compile_s']:.1f} s"
     )
 
 

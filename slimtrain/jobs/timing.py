@@ -15,8 +15,15 @@ from slimtrain.jobs.build import Network, layer_fields, make_task, need_training
 from slimtrain.lazy import jax, jnp
 from slimtrain.net.graph import forward
 from slimtrain.net.passes import apply, declare, init
-from slimtrain.train.devices import environment, memory_of
-from slimtrain.train.step import Task, eval_step, start, train_step
+from slimtrain.train.devices import (
+    compile_ahead,
+    compiled_eval_step,
+    compiled_train_step,
+    environment,
+    finished,
+    memory_of,
+)
+from slimtrain.train.step import Task, start
 
 Timed = dict[str, float]
 
@@ -38,8 +45,8 @@ def measure(document: Document, count: int, batch: int | None, per_layer: bool) 
     fields = synthetic(document, net, task, size)
     state = start(task, document.seed)
     began = time.monotonic()
-    train = jax.jit(partial(train_step, task), donate_argnums=0).lower(state, fields).compile()
-    evaluate = jax.jit(partial(eval_step, task)).lower(state.parameters, state.statistics, fields).compile()
+    train = compile_ahead(compiled_train_step(task), state, fields)
+    evaluate = compile_ahead(compiled_eval_step(task), state.parameters, state.statistics, fields)
     compiled = time.monotonic() - began
     evaluated = repeat(lambda: evaluate(state.parameters, state.statistics, fields), count)
     return {
@@ -73,7 +80,7 @@ def repeat(run: Callable[[], Any], count: int) -> Timed:
     times = []
     for _ in range(count + 2):
         began = time.perf_counter()
-        jax.block_until_ready(run())
+        finished(run())
         times.append(1e3 * (time.perf_counter() - began))
     return {"min": round(min(times[2:]), 3), "median": round(stats.median(times[2:]), 3)}
 

@@ -38,12 +38,18 @@ def _item(scope: Scope, item: Item, inputs: Array, catalog: Catalog) -> Array:
     sources = [scope.record.named[name] for name in item.words.inputs]
     inputs = sources[0] if len(sources) == 1 else inputs
     inner = _inside(scope, item)
-    run = partial(_layer if isinstance(item, LayerPlan) else _group, item=item, catalog=catalog)
+    run = partial(_run, item=item, catalog=catalog)
     outputs = rematerialized(inner, run, inputs) if item.words.remat else run(inner, inputs)
     if isinstance(item, LayerPlan) or item.listed:
         op = item.op.name if isinstance(item, LayerPlan) else item.join.name if item.join else item.kind
         _name(inner, item.path, op, outputs, item.words)
     return outputs
+
+
+def _run(scope: Scope, inputs: Array, *, item: Item, catalog: Catalog) -> Array:
+    if isinstance(item, LayerPlan):
+        return _layer(scope, inputs, item=item, catalog=catalog)
+    return _group(scope, inputs, item=item, catalog=catalog)
 
 
 def _inside(scope: Scope, item: Item) -> Scope:

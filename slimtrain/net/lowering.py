@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 from slimtrain.lazy import Array, jnp, lax
 
@@ -48,17 +47,19 @@ def convolution_flops(outputs: Array, weights: Array) -> int:
 def max_pool(inputs: Array, size: Sequence[int], stride: Sequence[int], padding: str, data_format: str) -> Array:
     """The largest value of each window."""
     window, strides = _over_space(size, data_format), _over_space(stride, data_format)
-    return lax.reduce_window(inputs, -jnp.inf, lax.max, window, strides, padding)
+    outputs: Array = lax.reduce_window(inputs, -jnp.inf, lax.max, window, strides, padding)
+    return outputs
 
 
 def avg_pool(inputs: Array, size: Sequence[int], stride: Sequence[int], padding: str, data_format: str) -> Array:
     """The mean of each window; padding is not counted."""
     window, strides = _over_space(size, data_format), _over_space(stride, data_format)
-    total = lax.reduce_window(inputs, 0.0, lax.add, window, strides, padding)
+    total: Array = lax.reduce_window(inputs, 0.0, lax.add, window, strides, padding)
     if padding == "VALID":
         return total / prod(size)
-    ones: Any = jnp.ones((1, *inputs.shape[1:]), inputs.dtype)
-    return total / lax.reduce_window(ones, 0.0, lax.add, window, strides, padding)
+    ones = jnp.ones((1, *inputs.shape[1:]), inputs.dtype)
+    counted: Array = lax.reduce_window(ones, 0.0, lax.add, window, strides, padding)
+    return total / counted
 
 
 def _over_space(values: Sequence[int], data_format: str) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ Arrays = dict[str, Array]
 
 @dataclass(frozen=True)
 class Declaration:
-    """What abstract evaluation tells of a network, without data or weights. Shapes carry the batch that it was given."""
+    """What abstract evaluation tells of a network, without data or weights. Shapes carry the batch it was given."""
 
     specs: Mapping[str, VarSpec]
     end_points: tuple[EndPoint, ...]
@@ -49,7 +49,7 @@ def declare(
         found["record"] = record
         return outputs
 
-    output = jax.eval_shape(run, jax.ShapeDtypeStruct(shape, dtype))
+    output = jax.eval_shape(run, jax.ShapeDtypeStruct(shape, dtype))  # type: ignore[no-untyped-call]
     record = found["record"]
     return Declaration(
         specs=dict(record.specs),
@@ -74,7 +74,7 @@ def _counted(end_point: EndPoint, record: Record) -> EndPoint:
 
 
 def init(specs: Mapping[str, VarSpec], key: Array) -> tuple[Arrays, Arrays]:
-    """(parameters, statistics) at the start, by name. A variable's key depends on its name only, not on its neighbours."""
+    """(parameters, statistics) at the start, by name. A variable's key depends on its own name only."""
     values = jax.jit(lambda key: {name: _start(spec, key) for name, spec in specs.items()})(key)
     return split(specs, values)
 

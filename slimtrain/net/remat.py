@@ -1,7 +1,8 @@
 """`remat: true`: an item that the backward pass computes again instead of keeping what is inside it.
 
-What a layer records (updates, end points) are side effects on the pass's record; inside `jax.checkpoint` they would leak tracers.
-So the item runs on a record of its own, made inside the checkpointed function, and what it recorded comes out as values.
+What a layer records (updates, end points) are side effects on the pass's record; inside `jax.checkpoint` they would
+leak tracers. So the item runs on a record of its own, made inside the checkpointed function, and what it recorded
+comes out as values.
 """
 
 from collections.abc import Callable

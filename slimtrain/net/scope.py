@@ -1,7 +1,8 @@
 """Scopes and the record of one forward pass: how a layer gets its variables and returns its updates.
 
-`Scope` is a frozen cursor that is handed in. `Record` is the only mutable thing in the network: a local of one forward pass, made
-inside the traced function, so nothing survives the trace. `declare`, `init` and `apply` (net/passes.py) make pure functions of it.
+`Scope` is a frozen cursor that is handed in. `Record` is the only mutable thing in the network: a local of one
+forward pass, made inside the traced function, so nothing survives the trace. `declare`, `init` and `apply`
+(net/passes.py) make pure functions of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,8 @@ UPDATE_OPS = "update_ops"
 class VarSpec:
     """A variable, static: what it is called and shaped, how it starts, what is done with it.
 
-    `statistic` is true for state that the forward pass updates (moving averages); `origin` is the layer's place in the config.
+    `statistic` is true for state that the forward pass updates (moving averages); `origin` is the layer's place in
+    the config.
     """
 
     name: str
@@ -89,7 +91,7 @@ class LayerError(ValueError):
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a layer stands in one forward pass: its path, whether it shares variables, how its variables are collected."""
+    """Where a layer stands in one forward pass: its path, whether it shares variables, how they are collected."""
 
     record: Record
     path: str = ""
@@ -156,19 +158,21 @@ class Scope:
             raise LayerError(f"variable '{spec.name}' was made at {known.origin}", hint)
         if known is not None and known.shape != spec.shape:
             made = f"it was made with shape {list(known.shape)} at {known.origin}"
-            raise LayerError(f"shares '{spec.name}' with shape {list(spec.shape)}, but {made}", "share equal shapes only")
+            raise LayerError(
+                f"shares '{spec.name}' with shape {list(spec.shape)}, but {made}", "share equal shapes only"
+            )
         self.record.specs.setdefault(spec.name, spec)
 
     def latest(self, name: str) -> Array:
-        """A statistic as the last update of this pass left it, applied or not yet read: what a further update builds on."""
+        """A statistic as the last update of this pass left it: what a further update builds on."""
         full = f"{self.path}/{name}"
         return self.record.latest.get(full, self.record.values[full])
 
     def update(self, values: Mapping[str, Array], collections: tuple[str, ...] | None) -> None:
         """One update op: new values for statistics of this scope.
 
-        An op in collections takes effect when the pass is over, if the train step applies one of them; with None it is in
-        place, and what reads the statistic later in this pass sees the new value.
+        An op in collections takes effect when the pass is over, if the train step applies one of them; with None it
+        is in place, and what reads the statistic later in this pass sees the new value.
         """
         named = {f"{self.path}/{name}": value for name, value in values.items()}
         self.record.updates.append(Update(tuple(named), collections))
@@ -191,7 +195,9 @@ class Scope:
             return self.record.fields[name]
         if self.record.declaring:
             return jnp.zeros((batch,), jnp.float32)
-        raise LayerError(f"reads the field '{name}', which the data does not have", f"fields are {list(self.record.fields)}")
+        raise LayerError(
+            f"reads the field '{name}', which the data does not have", f"fields are {list(self.record.fields)}"
+        )
 
     def cost(self, flops: int) -> None:
         """Adds to the layer's floating-point operations (two a multiply-add), for the whole batch."""

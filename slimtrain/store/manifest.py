@@ -17,9 +17,7 @@ Manifest = dict[str, Any]
 _KINDS = {"format": int, "step": int, "facts": dict, "arrays": dict, "files": dict, "sha256": str}
 
 
-def manifest_text(
-    step: int, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], state: bytes
-) -> bytes:
+def manifest_text(step: int, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], state: bytes) -> bytes:
     """The manifest of a checkpoint.
 
     Args:

@@ -126,9 +126,7 @@ def open_run(path: Path) -> RunDir:
     run = RunDir(path)
     if not _holds_run(run):
         what = "is not a run directory" if path.exists() else "does not exist"
-        hint = (
-            "a run directory holds config.yaml, resolved.yaml or checkpoints/, as `slimtrain fit` leaves them"
-        )
+        hint = "a run directory holds config.yaml, resolved.yaml or checkpoints/, as `slimtrain fit` leaves them"
         raise ConfigError(Problem(str(path), what, hint))
     return run
 

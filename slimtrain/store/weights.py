@@ -25,9 +25,7 @@ def read_weights(path: Path) -> Arrays:
     if read is None:
         raise CheckpointError(_wrong_suffix(path))
     if not path.is_file():
-        raise CheckpointError(
-            Problem(str(path), "is not a file" if path.exists() else "there is no such file")
-        )
+        raise CheckpointError(Problem(str(path), "is not a file" if path.exists() else "there is no such file"))
     try:
         return read(path)
     # Damaged bytes come out of the parsers as nearly any exception, and as warnings where those are errors.

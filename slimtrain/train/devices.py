@@ -15,12 +15,22 @@ EvalStep = Callable[[Arrays, Arrays, Batch], dict[str, Sum]]
 
 def compiled_train_step(task: Task) -> TrainStep:
     """`train_step(state, batch) -> (state, metrics)`; the state that goes in is used up."""
-    return jax.jit(partial(train_step, task), donate_argnums=0)  # type: ignore[no-any-return]
+    return jax.jit(partial(train_step, task), donate_argnums=0)
 
 
 def compiled_eval_step(task: Task) -> EvalStep:
     """`eval_step(parameters, statistics, batch) -> sums`."""
-    return jax.jit(partial(eval_step, task))  # type: ignore[no-any-return]
+    return jax.jit(partial(eval_step, task))
+
+
+def compile_ahead(step: Any, *arguments: Any) -> Any:
+    """A jitted function, compiled for arguments of these shapes; they may be abstract."""
+    return step.lower(*arguments).compile()
+
+
+def finished(value: Any) -> None:
+    """Waits until the device has computed a value."""
+    jax.block_until_ready(value)  # type: ignore[no-untyped-call]
 
 
 def environment() -> Mapping[str, Any]:

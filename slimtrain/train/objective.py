@@ -1,7 +1,7 @@
 """Losses and metrics, each one value an example; the weighted sums that make scalars of them.
 
-A loss or metric returns values that are not reduced. `Sum` keeps numerator and count, so that an evaluation adds up over batches
-to exactly what one pass over all examples gives, padding weighted 0.
+A loss or metric returns values that are not reduced. `Sum` keeps numerator and count, so that an evaluation adds up
+over batches to exactly what one pass over all examples gives, padding weighted 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,11 @@ class Sum(NamedTuple):
     """A weighted sum and what it is divided by."""
 
     total: Array
-    count: Array
+    number: Array
 
     def mean(self) -> Array:
-        """total / count, 0 where the count is 0."""
-        return jnp.where(self.count == 0, 0.0, self.total / jnp.where(self.count == 0, 1.0, self.count))
+        """total / number, 0 where the number is 0."""
+        return jnp.where(self.number == 0, 0.0, self.total / jnp.where(self.number == 0, 1.0, self.number))
 
 
 def one_hot(labels: Array, outputs: Array) -> Array:
@@ -142,7 +142,9 @@ def output_name(component: Component) -> str | None:
     return given.value if given else None
 
 
-def values_of(component: Component, catalog: Catalog, output: Array, end_points: Mapping[str, Array], batch: Any) -> Any:
+def values_of(
+    component: Component, catalog: Catalog, output: Array, end_points: Mapping[str, Array], batch: Any
+) -> Any:
     """A loss's or metric's values for a batch, not reduced: (values, output that it read, labels)."""
     name = output_name(component)
     outputs = output if name is None else end_points[name]

@@ -1,4 +1,4 @@
-"""Optimizers with TF1's arithmetic where TF1 has them, made of optax's parts; and what happens to gradients before them."""
+"""Optimizers with TF1's arithmetic where TF1 has them, of optax's parts; and what gradients go through before."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -56,7 +56,8 @@ def adamw(
     epsilon: Positive = 1e-8,
     weight_decay: NonNegative = 1e-4,
 ) -> Any:
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2017) on kernels and matrices; biases and norms are left.
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2017) on kernels and matrices; biases and norms are
+    left.
 
     Args:
         learning_rate: a number or a schedule.
@@ -74,7 +75,12 @@ def _kernels(parameters: Mapping[str, Array]) -> dict[str, bool]:
 
 @optimizer()
 def rmsprop(
-    *, learning_rate: Schedule, decay: Fraction = 0.9, momentum: Fraction = 0.0, epsilon: Positive = 1e-10, centered: bool = False
+    *,
+    learning_rate: Schedule,
+    decay: Fraction = 0.9,
+    momentum: Fraction = 0.0,
+    epsilon: Positive = 1e-10,
+    centered: bool = False,
 ) -> Any:
     """ms = decay * ms + (1 - decay) g^2 from 1; a = momentum * a + lr * g / sqrt(ms + epsilon); w -= a: TF1's.
 
@@ -93,7 +99,7 @@ def rmsprop(
 class AdamState(NamedTuple):
     """Step count, and the means of gradients and of their squares."""
 
-    count: Array
+    steps: Array
     mean: Any
     square: Any
 
@@ -107,13 +113,13 @@ def scale_by_tf_adam(beta1: float, beta2: float, epsilon: float) -> Any:
 
     def update(gradients: Any, state: AdamState, parameters: Any = None) -> tuple[Any, AdamState]:
         del parameters
-        count = state.count + 1
+        done = state.steps + 1
         mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, gradients)
         square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state.square, gradients)
-        t = count.astype(jnp.float32)
+        t = done.astype(jnp.float32)
         factor = jnp.sqrt(1 - jnp.float32(beta2) ** t) / (1 - jnp.float32(beta1) ** t)
         steps = jax.tree.map(lambda m, v: factor * m / (jnp.sqrt(v) + epsilon), mean, square)
-        return steps, AdamState(count, mean, square)
+        return steps, AdamState(done, mean, square)
 
     return optax.GradientTransformation(start, update)
 
@@ -124,7 +130,7 @@ def multiplied(gradients: Gradients, factors: Mapping[str, float]) -> Gradients:
 
 
 def clipped(gradients: Gradients, each: float, together: float) -> Gradients:
-    """Gradients clipped: each by its own L2 norm (TF-Slim's clip_gradient_norms), then all by their global norm; 0 for none."""
+    """Gradients clipped, each by its own L2 norm (TF-Slim's clip_gradient_norms), then all by their global one."""
     if each:
         gradients = {n: _clip(g, optax.global_norm(g), each) for n, g in gradients.items()}
     if together:

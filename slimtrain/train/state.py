@@ -14,7 +14,7 @@ Named = dict[str, NDArray[Any]]
 
 
 def to_arrays(state: State) -> Named:
-    """Every array of a state, copied to the host: `parameters/<name>`, `statistics/<name>`, `optimizer/<path>`, `step`, ..."""
+    """Every array of a state, copied to the host: `parameters/<name>`, `optimizer/<path>`, `step` and so on."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(state)
     return {_name(path): np.array(leaf) for path, leaf in leaves}
 

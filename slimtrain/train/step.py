@@ -1,7 +1,7 @@
 """The state, and the pure functions that take it one step on.
 
-The threading rule: the forward pass returns the new statistics as values, computed from this step's batch and the weights before
-the step; they are part of the state that the step returns. Nothing is global, nothing is mutated.
+The threading rule: the forward pass returns the new statistics as values, computed from this step's batch and the
+weights before the step; they are part of the state that the step returns. Nothing is global, nothing is mutated.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ Batch = Mapping[str, Any]
 
 
 class State(NamedTuple):
-    """Everything that a run is at one moment. `finite` turns false at a step that was refused; later steps change nothing."""
+    """Everything that a run is at one moment. `finite` is false once a step was refused; later ones change nothing."""
 
     parameters: Arrays
     statistics: Arrays
@@ -108,7 +108,7 @@ def _losses(task: Task, parameters: Arrays, statistics: Arrays, batch: Batch, ke
 
 
 def eval_step(task: Task, parameters: Arrays, statistics: Arrays, batch: Batch) -> dict[str, Sum]:
-    """Sums of losses (under `losses/`) and metrics over a batch, in evaluation mode; `mask` says which examples count."""
+    """Sums of losses (`losses/<name>`) and metrics over a batch, in evaluation mode; `mask` says which count."""
     output, _, end_points = apply(
         task.forward,
         parameters,

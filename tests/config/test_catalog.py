@@ -46,17 +46,13 @@ def test_the_decorator_leaves_the_function_as_it_is():
 
 def test_annotations_written_as_text_are_understood():
     namespace = {"layer": layer, "v": v}
-    code = (
-        "from __future__ import annotations\n@layer(scope='X')\ndef x(scope, inputs, *, size: v.Count): ...\n"
-    )
+    code = "from __future__ import annotations\n@layer(scope='X')\ndef x(scope, inputs, *, size: v.Count): ...\n"
     exec(code, namespace)
     assert define(namespace["x"]).parameters["size"].annotation == v.Count
 
 
 def test_docs_of_arguments():
-    assert argument_docs(
-        "Adds.\n\nArgs:\n    a: one.\n    b: two\n        lines.\n\nReturns:\n    c: no.\n"
-    ) == {
+    assert argument_docs("Adds.\n\nArgs:\n    a: one.\n    b: two\n        lines.\n\nReturns:\n    c: no.\n") == {
         "a": "one.",
         "b": "two lines.",
     }
@@ -79,9 +75,7 @@ def test_two_functions_of_one_name_are_refused():
 
     with pytest.raises(ConfigError) as caught:
         Catalog.of([SimpleNamespace(a=crop_), SimpleNamespace(a=crop)])
-    assert str(caught.value) == (
-        f"layer crop: defined twice, in {__name__} and {__name__}; rename one of them"
-    )
+    assert str(caught.value) == (f"layer crop: defined twice, in {__name__} and {__name__}; rename one of them")
 
 
 def test_normalizers_are_the_layers_that_say_so(toys):
@@ -115,9 +109,7 @@ def test_a_plugin_that_fails_says_what_it_raised(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError) as caught:
         plugin_modules(["broken_plugin"])
-    assert str(caught.value) == (
-        "--plugin: cannot import 'broken_plugin': ZeroDivisionError: division by zero"
-    )
+    assert str(caught.value) == ("--plugin: cannot import 'broken_plugin': ZeroDivisionError: division by zero")
 
 
 CONFIG = """\

@@ -115,8 +115,7 @@ def test_overrides_apply_in_order():
         ),
         (
             "+model.layers.3.flatten.scope=x",
-            "1:1: '+model.layers.3.flatten.scope=x': 'model.layers' is a list of 3; "
-            "name an item by its number from 0",
+            "1:1: '+model.layers.3.flatten.scope=x': 'model.layers' is a list of 3; name an item by its number from 0",
         ),
         (
             "model.layers.-1=x",

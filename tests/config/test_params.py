@@ -67,9 +67,7 @@ def test_a_list_has_no_text():
 
 
 def test_texts_and_trees_that_grow_are_stopped():
-    assert fill("${a}" * 2 + "x", a="y" * 9000)[1] == [
-        "net.yaml:1:1: text of 18001 characters; at most 10000"
-    ]
+    assert fill("${a}" * 2 + "x", a="y" * 9000)[1] == ["net.yaml:1:1: text of 18001 characters; at most 10000"]
     many = "[" + "1," * 1000 + "]"
     assert fill("[" + "$a," * 100 + "]", a=many)[1] == [
         "net.yaml:1:1: more than 50000 values or 64 levels once its params are written out; pass smaller params"
@@ -102,14 +100,10 @@ def test_unknown_params_are_named():
     assert bind("params: {width: 1}", "{wdith: 2}")[1] == [
         "net.yaml:1:2: block unit: no param 'wdith'; did you mean 'width'?"
     ]
-    assert bind("params: {width: 1}", "{zz: 2}")[1] == [
-        "net.yaml:1:2: block unit: no param 'zz'; it takes (width)"
-    ]
+    assert bind("params: {width: 1}", "{zz: 2}")[1] == ["net.yaml:1:2: block unit: no param 'zz'; it takes (width)"]
     assert bind("layers: []", "{zz: 2}")[1] == ["net.yaml:1:2: block unit: no param 'zz'; it takes none"]
 
 
 def test_params_and_with_have_a_form():
     assert bind("params: 3")[1] == ["net.yaml:1:9: params: expected a mapping or a list of names, got 3"]
-    assert bind("params: {a: 1}", "[a]")[1] == [
-        "net.yaml:1:1: block unit: 'with' is a mapping of params, got a list"
-    ]
+    assert bind("params: {a: 1}", "[a]")[1] == ["net.yaml:1:1: block unit: 'with' is a mapping of params, got a list"]

@@ -79,15 +79,13 @@ LAYERS = {
     "activations": "[activation, {activation: {activation_fn: {leaky_relu: {alpha: 0.3}}}}]",
     "normalizer_params": "[{fully_connected: {num_outputs: 3, normalizer_fn: batch_norm,"
     " normalizer_params: {decay: 0.9, scope: bn, trainable: false}}}]",
-    "a normalizer's own arguments": "[{fully_connected: {num_outputs: 3,"
-    " normalizer_fn: {batch_norm: {scale: true}}}}]",
+    "a normalizer's own arguments": "[{fully_connected: {num_outputs: 3, normalizer_fn: {batch_norm: {scale: true}}}}]",
     "batch norm": "[{batch_norm: {is_training: false, updates_collections: null,"
     " param_initializers: {gamma: zeros}, param_regularizers: {gamma: {l2: 0.1}}, renorm: true,"
     " renorm_clipping: {rmax: 3}}}]",
     "a block": "[{layers: [flatten], scope: b, reuse: false, repeat: 3}, {layers: [flatten], inputs: b_1}]",
     "residual": "[{residual: {scope: r, shortcut: [], layers: [activation], activation_fn: relu}}]",
-    "branches": "[{concat: {axis: -1,"
-    " branches: [[flatten], flatten, {layers: [flatten]}, [], {flatten: {}}]}}]",
+    "branches": "[{concat: {axis: -1, branches: [[flatten], flatten, {layers: [flatten]}, [], {flatten: {}}]}}]",
     "branches with arg scopes": "[{add: {arg_scope: {ops: dropout, keep_prob: 0.8},"
     " branches: [[dropout], {arg_scope: {clear: true}, layers: [dropout]}]}},"
     " {multiply: {branches: [[], []]}}]",
@@ -96,8 +94,7 @@ LAYERS = {
     "stack": "[{stack: {layer: fully_connected, stack_args: [64, 32], scope: fc}},"
     " {stack: {layer: fully_connected, stack_args: [[64], {num_outputs: 3}]}}]",
     "tap": "[{tap: {layers: [flatten], scope: aux}}, flatten]",
-    "blocks": "[{block: wide, with: {n: 3, act: null}, scope: w},"
-    " {block: wide, with: {n: 3}}, {block: plain}]",
+    "blocks": "[{block: wide, with: {n: 3, act: null}, scope: w}, {block: wide, with: {n: 3}}, {block: plain}]",
     "named scopes": "[{arg_scope: [listed, {use: full, with: {k: 0.3}}, must, {clear: true}, alias_of],"
     " layers: [dropout]}]",
 }
@@ -214,8 +211,7 @@ TYPOS = {
     "two ops": "model: {layers: [{flatten: {}, dropout: {}}]}",
     "activation": "model: {layers: [{activation: {activation_fn: rellu}}]}",
     "activation argument": "model: {layers: [{activation: {activation_fn: {elu: {beta: 1}}}}]}",
-    "regularizer without scale": "model: {layers: [{fully_connected: {num_outputs: 3,"
-    " weights_regularizer: l2}}]}",
+    "regularizer without scale": "model: {layers: [{fully_connected: {num_outputs: 3, weights_regularizer: l2}}]}",
     "normalizer": "model: {layers: [{fully_connected: {num_outputs: 3, normalizer_fn: dropout}}]}",
     "normalizer_params": "model: {layers: [{fully_connected: {num_outputs: 3, normalizer_fn: batch_norm,"
     " normalizer_params: {dekay: 0.9}}}]}",
@@ -236,8 +232,7 @@ TYPOS = {
     "tap key": "model: {layers: [{tap: {layers: [flatten], name: a}}, flatten]}",
     "scope op": "model: {arg_scope: {ops: [dropuot], keep_prob: 0.5}, layers: [dropout]}",
     "scope argument": "model: {arg_scope: {ops: [dropout], kep_prob: 0.5}, layers: [dropout]}",
-    "argument that one op lacks": "model: {arg_scope: {ops: [dropout, flatten], keep_prob: 0.5},"
-    " layers: [dropout]}",
+    "argument that one op lacks": "model: {arg_scope: {ops: [dropout, flatten], keep_prob: 0.5}, layers: [dropout]}",
     "scope word that is no default": "model: {arg_scope: {ops: dropout, scope: a}, layers: [dropout]}",
     "scope without ops": "model: {arg_scope: {keep_prob: 0.5}, layers: [dropout]}",
     "beside use": "scopes: {a: [{ops: dropout, keep_prob: 0.5}]}\n"
@@ -253,8 +248,7 @@ TYPOS = {
     "optimizer argument": "optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}",
     "optimizer without a rate": "optimizer: sgd",
     "schedule": "optimizer: {sgd: {learning_rate: {exponential: {initial: 0.1}}}}",
-    "schedule argument": "optimizer: {sgd: {learning_rate:"
-    " {cosine_decay: {initial: 0.1, decay_steps: 9, steps: 3}}}}",
+    "schedule argument": "optimizer: {sgd: {learning_rate: {cosine_decay: {initial: 0.1, decay_steps: 9, steps: 3}}}}",
     "schedule without its arguments": "optimizer: {sgd: {learning_rate: cosine_decay}}",
     "preprocess": "data: {source: digits, preprocess: [rescail]}",
     "preprocess argument": "data: {source: digits, preprocess: [{rescale: {factor: 3}}]}",

@@ -105,9 +105,7 @@ def test_every_value_and_key_knows_its_place():
     assert item.mark.folder == Path("/configs")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "\n\n", "# only a comment\n", "---\n", "--- # nothing\n...\n", "\ufeff"]
-)
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n", "--- # nothing\n...\n", "\ufeff"])
 def test_a_text_without_values_is_null(text):
     assert read(text) is None
 
@@ -167,9 +165,7 @@ def test_bytes_that_are_no_utf_8_say_where():
     assert refused(b"a: \xff\n") == "net.yaml: not UTF-8 text (byte 3); save it as UTF-8"
 
 
-@pytest.mark.parametrize(
-    "text", ["a: \0", "a: \x07", 'a: "\\UFFFFFFFF"', "%YAML 9.9\n---\na: 1", "a: !<%ff> b"]
-)
+@pytest.mark.parametrize("text", ["a: \0", "a: \x07", 'a: "\\UFFFFFFFF"', "%YAML 9.9\n---\na: 1", "a: !<%ff> b"])
 def test_characters_and_escapes_that_no_yaml_has(text):
     assert "not YAML" in refused(text)
 
@@ -197,8 +193,7 @@ def test_a_missing_file_points_to_init(tmp_path):
     with pytest.raises(ConfigError) as caught:
         read_file(tmp_path / "gone.yaml")
     assert str(caught.value) == (
-        f"{tmp_path}/gone.yaml: cannot be read: No such file or directory; "
-        "write a starter config with 'slimtrain init'"
+        f"{tmp_path}/gone.yaml: cannot be read: No such file or directory; write a starter config with 'slimtrain init'"
     )
 
 

@@ -37,9 +37,7 @@ WORDS = {
     "loss or list of them": values.Losses,
     "preprocess or list of them, or null": values.Preprocess | None,
     "mapping, arguments of normalizer_fn, or null": values.NormalizerArguments | None,
-    "mapping from beta to initializer": Annotated[
-        Mapping[str, Any], values.NamedComponents("initializer", ("beta",))
-    ],
+    "mapping from beta to initializer": Annotated[Mapping[str, Any], values.NamedComponents("initializer", ("beta",))],
     "path to a folder": values.FolderPath,
     "mapping": Mapping[str, Any],
     "mapping from names to number": dict[str, float],
@@ -54,9 +52,7 @@ def test_words(words: str, annotation: Any) -> None:
     assert type_words(annotation) == words
 
 
-@pytest.mark.parametrize(
-    "annotation", [Callable[..., int], Annotated[Any, WithJsonSchema({"type": ["null"]})]]
-)
+@pytest.mark.parametrize("annotation", [Callable[..., int], Annotated[Any, WithJsonSchema({"type": ["null"]})]])
 def test_a_type_without_words(annotation: Any) -> None:
     assert type_words(annotation) == "any value"
 

@@ -74,9 +74,7 @@ def test_params_stand_at_every_depth() -> None:
     assert with_params({"type": "string"}) == {"type": "string"}
 
 
-@pytest.mark.parametrize(
-    ("text", "good"), [("$n", True), ("a${n}", True), ("n", False), ("a$n", False), ("$", False)]
-)
+@pytest.mark.parametrize(("text", "good"), [("$n", True), ("a${n}", True), ("n", False), ("a$n", False), ("$", False)])
 def test_param_text(text: str, good: bool) -> None:
     assert Draft202012Validator(PARAM).is_valid(text) == good
 

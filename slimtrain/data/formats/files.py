@@ -37,9 +37,7 @@ def reading(path: Path, cure: str) -> Iterator[None]:
         raise refusal(path, "does not fit into memory", "use a smaller file") from None
     except OSError as error:
         raise refusal(path, f"cannot be read: {error.strerror or error}", cure) from None
-    except (
-        Exception
-    ) as error:  # zipfile, zlib and numpy fail on damaged bytes in more ways than can be listed
+    except Exception as error:  # zipfile, zlib and numpy fail on damaged bytes in more ways than can be listed
         raise refusal(path, f"is damaged: {_said(error)}", cure) from None
 
 

@@ -52,9 +52,7 @@ def _shape(path: Path, stream: BufferedIOBase, item: Sequence[int]) -> tuple[int
         raise refusal(path, "is truncated inside its header", CURE)
     shape = struct.unpack(f">{dims}I", sizes)
     if shape[0] == 0 or shape[1:] != tuple(item):
-        raise refusal(
-            path, f"holds an array of shape {list(shape)}, expected {['N', *item]} with N > 0", CURE
-        )
+        raise refusal(path, f"holds an array of shape {list(shape)}, expected {['N', *item]} with N > 0", CURE)
     return shape
 
 

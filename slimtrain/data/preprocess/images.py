@@ -56,9 +56,7 @@ def per_image_standardization(images: Images) -> Images:
     Source: TensorFlow, `tf.image.per_image_standardization`.
     """
     axes = tuple(range(1, images.ndim))
-    centered: Images = np.subtract(
-        images, images.mean(axes, dtype=np.float32, keepdims=True), dtype=np.float32
-    )
+    centered: Images = np.subtract(images, images.mean(axes, dtype=np.float32, keepdims=True), dtype=np.float32)
     lowest = np.float32(images[0].size ** -0.5)
     centered /= np.maximum(centered.std(axes, keepdims=True), lowest)
     return centered

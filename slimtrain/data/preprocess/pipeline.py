@@ -29,9 +29,7 @@ def augment_random(seed: int, step: int) -> np.random.Generator:
     return np.random.Generator(bits(seed, "augment", step))
 
 
-def apply(
-    steps: Sequence[Step], images: NDArray[Any], random: np.random.Generator | None = None
-) -> NDArray[Any]:
+def apply(steps: Sequence[Step], images: NDArray[Any], random: np.random.Generator | None = None) -> NDArray[Any]:
     """Runs a batch through the steps.
 
     Args:

@@ -40,7 +40,8 @@ def conv2d(
 ) -> Array:
     """Adds a 2-D convolution, then a normalizer or biases, then an activation.
 
-    Variables: `weights` [height, width, in, out] (whatever the data format), `biases` [out] unless there is a normalizer.
+    Variables: `weights` [height, width, in, out] (whatever the data format), `biases` [out] unless there is a
+        normalizer.
 
     Args:
         num_outputs: output channels.

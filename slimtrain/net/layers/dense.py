@@ -24,7 +24,8 @@ def fully_connected(
 ) -> Array:
     """Multiplies the last axis by a matrix, then a normalizer or biases, then an activation.
 
-    Variables: `weights` [in, out], `biases` [out] unless there is a normalizer. Inputs of a higher rank keep their leading
+    Variables: `weights` [in, out], `biases` [out] unless there is a normalizer. Inputs of a higher rank keep their
+        leading
     axes, as in TF-Slim (whose documentation says otherwise).
 
     Args:

@@ -21,7 +21,9 @@ def concat(branches: Sequence[Array], *, axis: int = -1) -> Array:
     """
     rank = branches[0].ndim
     if not -rank <= axis < rank or axis % rank == 0:
-        raise LayerError(f"axis {axis} is no axis of an example, of inputs of rank {rank}", f"use 1 to {rank - 1}, or -1")
+        raise LayerError(
+            f"axis {axis} is no axis of an example, of inputs of rank {rank}", f"use 1 to {rank - 1}, or -1"
+        )
     _equal([b.shape[: axis % rank] + b.shape[axis % rank + 1 :] for b in branches], branches)
     return jnp.concatenate(branches, axis)
 

@@ -16,11 +16,13 @@ def dropout(
     is_training: bool | None = None,
     seed: Whole | None = None,
 ) -> Array:
-    """Sets elements to 0 with probability 1 - keep_prob and scales the others by 1 / keep_prob; the identity at evaluation.
+    """Sets elements to 0 with probability 1 - keep_prob and scales the others by 1 / keep_prob; the identity at
+    evaluation.
 
     Args:
         keep_prob: probability that an element is kept, above 0 to 1.
-        noise_shape: shape of the draws, broadcast to the inputs (1 shares a draw along an axis, 0 takes the inputs' length).
+        noise_shape: shape of the draws, broadcast to the inputs (1 shares a draw along an axis, 0 takes the inputs'
+            length).
         is_training: pins the mode; null follows the command.
         seed: a further number mixed into the draws, which come from the config's seed, the step and the scope.
 
@@ -45,5 +47,7 @@ def _noise_shape(inputs: Array, wanted: tuple[int, ...] | None) -> tuple[int, ..
         return inputs.shape
     shape = tuple(n or m for n, m in zip(wanted, inputs.shape, strict=False))
     if len(wanted) != inputs.ndim or any(n not in (1, m) for n, m in zip(shape, inputs.shape, strict=True)):
-        raise LayerError(f"noise_shape {list(wanted)} does not broadcast to {list(inputs.shape)}", "use 1, 0 or the length")
+        raise LayerError(
+            f"noise_shape {list(wanted)} does not broadcast to {list(inputs.shape)}", "use 1, 0 or the length"
+        )
     return shape

@@ -1,7 +1,7 @@
 """Batch normalization, with every option of TF-Slim's.
 
-Two steps that don't mix: `batch_norm` makes the variables and chooses; the maths is in small functions of arrays below it.
-Statistics are updates that the pass returns as values; see `Scope.update` for when they take effect.
+Two steps that don't mix: `batch_norm` makes the variables and chooses; the maths is in small functions of arrays
+below it. Statistics are updates that the pass returns as values; see `Scope.update` for when they take effect.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ Initializers = Annotated[
     Mapping[str, Any], NamedComponents("initializer", ("beta", "gamma", "moving_mean", "moving_variance"))
 ]
 Regularizers = Annotated[Mapping[str, Any], NamedComponents("regularizer", ("beta", "gamma"))]
-Clipping = dict[Literal["rmax", "rmin", "dmax"], NonNegative]
+Clipping = Mapping[Literal["rmax", "rmin", "dmax"], NonNegative]
 
 
 @layer(scope="BatchNorm", normalizer=True)
@@ -55,8 +55,9 @@ def batch_norm(
 ) -> Array:
     """Normalizes each channel by the batch's statistics in training, by moving averages of them at evaluation.
 
-    Variables, each [channels]: `beta`, `gamma`; statistics `moving_mean`, `moving_variance`; with renorm `moving_stddev`,
-    `renorm_mean`, `renorm_stddev`; with zero_debias_moving_mean its shadow `biased` and `local_step`. Computed in float32.
+    Variables, each [channels]: `beta`, `gamma`; statistics `moving_mean`, `moving_variance`; with renorm
+    `moving_stddev`, `renorm_mean`, `renorm_stddev`; with zero_debias_moving_mean its shadow `biased` and
+    `local_step`. Computed in float32.
 
     Args:
         decay: of the moving averages, 0 to 1; Keras calls it momentum, PyTorch's momentum is 1 - decay.
@@ -67,11 +68,11 @@ def batch_norm(
         param_initializers: starts of beta, gamma, moving_mean and moving_variance.
         param_regularizers: regularizers of beta and gamma.
         updates_collections: collections of the updates, applied as train.update_ops says; null applies them in place.
-        is_training: pins the mode; false freezes the statistics (not used from the batch, not updated); null follows the
-            command.
+        is_training: pins the mode; false freezes the statistics (not used from the batch, not updated); null follows
+            the command.
         batch_weights: field of the data, [batch], that weighs each example in the statistics.
-        fused: true or null let the moving variance be the unbiased one for ranks 2, 4 and 5, as TF's fused kernels do; false
-            keeps it biased. The output is always normalized by the biased one.
+        fused: true or null let the moving variance be the unbiased one for ranks 2, 4 and 5, as TF's fused kernels
+            do; false keeps it biased. The output is always normalized by the biased one.
         data_format: NHWC or NCHW: channels last, or first.
         zero_debias_moving_mean: correct the moving mean for its start at zero.
         renorm: batch renormalization (Ioffe, 2017).
@@ -94,18 +95,18 @@ def batch_norm(
     mean = table.statistic("moving_mean", zeros)
     variance = table.statistic("moving_variance", ones)
     values = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
-    renormed = _Renorm(table, decay, renorm_decay, epsilon, renorm_clipping or {}) if renorm else None
+    if renorm:
+        _renorm_variables(table)
     training = scope.training if is_training is None else is_training
     if training:
         weights = scope.field(batch_weights, inputs.shape[0]) if batch_weights else None
         moments = batch_moments(values, axis, weights)
         unbiased = _unbiased(inputs.ndim, fused, updates_collections, zero_debias_moving_mean, weights, renorm)
-        if renormed:
-            factor, shift = renormed.correction(moments)
-            outputs = _affine(_normal(values, moments.mean, moments.variance, epsilon, axis), factor, shift, axis)
-            renormed.update(moments, updates_collections)
+        outputs = _normal(values, moments.mean, moments.variance, epsilon, axis)
+        if renorm:
+            outputs = _affine(outputs, *_renorm_correction(scope, moments, epsilon, renorm_clipping or {}), axis)
+            _renorm_update(scope, moments, decay, renorm_decay, epsilon, updates_collections)
         else:
-            outputs = _normal(values, moments.mean, moments.variance, epsilon, axis)
             _update(scope, moments, decay, unbiased, zero_debias_moving_mean, updates_collections)
     else:
         outputs = _normal(values, mean, variance, epsilon, axis)
@@ -123,7 +124,7 @@ class Moments:
 
 
 def batch_moments(values: Array, axis: int, weights: Array | None = None) -> Moments:
-    """Mean and biased variance over all axes but the channels', each example weighted by `weights` [batch] where given."""
+    """Mean and biased variance over all axes but the channels', examples weighted by `weights` [batch] if given."""
     channel = axis % values.ndim
     axes = tuple(a for a in range(values.ndim) if a != channel)
     count = values.size // values.shape[channel]
@@ -212,47 +213,49 @@ class _Table:
         return self.scope.variable(name, (self.channels,), start, statistic=True)
 
 
-class _Renorm:
-    """Batch renormalization: its averages, the correction that they give, and their updates. Source: Ioffe, 2017."""
+def _renorm_variables(table: _Table) -> None:
+    """Batch renormalization's own averages, started from the moving ones' initializers."""
+    mean = table.initializers.get("moving_mean", zeros)
+    variance = table.initializers.get("moving_variance", ones)
 
-    def __init__(
-        self, table: _Table, decay: float, renorm_decay: float, epsilon: float, clipping: Mapping[str, float]
-    ) -> None:
-        self.scope, self.decay, self.renorm_decay, self.epsilon = table.scope, decay, renorm_decay, epsilon
-        self.clipping = clipping
-        variance = table.initializers.get("moving_variance", ones)
-        mean = table.initializers.get("moving_mean", zeros)
+    def root(key: Any, shape: Any, dtype: Any) -> Array:
+        return jnp.sqrt(variance(key, shape, dtype))
 
-        def root(key: Any, shape: Any, dtype: Any) -> Array:
-            return jnp.sqrt(variance(key, shape, dtype))
+    table.statistic("moving_stddev", root)
+    table.statistic("renorm_mean", mean)
+    table.statistic("renorm_stddev", root)
 
-        table.statistic("moving_stddev", root)
-        table.statistic("renorm_mean", mean)
-        table.statistic("renorm_stddev", root)
 
-    def correction(self, moments: Moments) -> tuple[Array, Array]:
-        """(r, d): factor and shift that take the batch's normalization to the averages', clipped, without gradient."""
-        stddev = jnp.sqrt(moments.variance + self.epsilon)
-        average = jnp.maximum(self.scope.latest("renorm_stddev"), self.epsilon**0.5)
-        r = stddev / average
-        d = (moments.mean - self.scope.latest("renorm_mean")) / average
-        r = jnp.clip(r, self.clipping.get("rmin"), self.clipping.get("rmax"))
-        if "dmax" in self.clipping:
-            d = jnp.clip(d, -self.clipping["dmax"], self.clipping["dmax"])
-        return jax.lax.stop_gradient(r), jax.lax.stop_gradient(d)
+def _renorm_correction(scope: Scope, moments: Moments, epsilon: float, clipping: Clipping) -> tuple[Array, Array]:
+    """(r, d): factor and shift from the batch's normalization to the averages', clipped, without gradient."""
+    average = jnp.maximum(scope.latest("renorm_stddev"), epsilon**0.5)
+    r = jnp.sqrt(moments.variance + epsilon) / average
+    d = (moments.mean - scope.latest("renorm_mean")) / average
+    r = jnp.clip(r, clipping.get("rmin"), clipping.get("rmax"))
+    if "dmax" in clipping:
+        d = jnp.clip(d, -clipping["dmax"], clipping["dmax"])
+    return jax.lax.stop_gradient(r), jax.lax.stop_gradient(d)
 
-    def update(self, moments: Moments, collections: tuple[str, ...] | None) -> None:
-        """Two update ops, the renorm averages riding on them as in TensorFlow."""
-        scope, stddev = self.scope, jnp.sqrt(moments.variance + self.epsilon)
-        mean = {
-            "moving_mean": moved(scope.latest("moving_mean"), moments.mean, self.decay),
-            "renorm_mean": moved(scope.latest("renorm_mean"), moments.mean, self.renorm_decay),
-        }
-        spread = moved(scope.latest("moving_stddev"), stddev, self.decay)
-        variance = {
-            "moving_stddev": spread,
-            "moving_variance": jax.nn.relu(jnp.square(spread) - self.epsilon),
-            "renorm_stddev": moved(scope.latest("renorm_stddev"), stddev, self.renorm_decay),
-        }
-        scope.update(mean, collections)
-        scope.update(variance, collections)
+
+def _renorm_update(
+    scope: Scope,
+    moments: Moments,
+    decay: float,
+    renorm_decay: float,
+    epsilon: float,
+    collections: tuple[str, ...] | None,
+) -> None:
+    """Two update ops, the renorm averages riding on them as in TensorFlow."""
+    stddev = jnp.sqrt(moments.variance + epsilon)
+    mean = {
+        "moving_mean": moved(scope.latest("moving_mean"), moments.mean, decay),
+        "renorm_mean": moved(scope.latest("renorm_mean"), moments.mean, renorm_decay),
+    }
+    spread = moved(scope.latest("moving_stddev"), stddev, decay)
+    variance = {
+        "moving_stddev": spread,
+        "moving_variance": jax.nn.relu(jnp.square(spread) - epsilon),
+        "renorm_stddev": moved(scope.latest("renorm_stddev"), stddev, renorm_decay),
+    }
+    scope.update(mean, collections)
+    scope.update(variance, collections)

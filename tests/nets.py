@@ -1,0 +1,97 @@
+"""Small networks from config text, for the tests of the rooms `net` and `train`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from slimtrain.config.document import Document, check
+from slimtrain.config.text import read_text
+from slimtrain.jobs.build import Network, make_task, network
+from slimtrain.jobs.builtin import catalog
+from slimtrain.net.passes import apply, init, split
+from slimtrain.train.step import Task
+
+
+@dataclass(frozen=True)
+class Net:
+    """A config as far as it is built: document, network, task."""
+
+    document: Document
+    network: Network
+    task: Task
+
+    @property
+    def specs(self):
+        return self.task.specs
+
+    def start(self, seed=0):
+        """Fresh variables by name."""
+        parameters, statistics = init(self.specs, jax.random.key(seed))
+        return {**parameters, **statistics}
+
+    def run(self, variables, inputs, training=False, seed=0, **fields):
+        """One pass, compiled: (output, variables after it, end points)."""
+        return self.compiled(training)(variables, {"image": jnp.asarray(inputs), **fields}, seed)
+
+    def compiled(self, training):
+        return jax.jit(partial(self.plain, training=training))
+
+    def plain(self, variables, fields, seed=0, *, training):
+        """One pass, for a test to transform."""
+        parameters, statistics = split(self.specs, variables)
+        output, after, end_points = apply(
+            self.task.forward,
+            parameters,
+            statistics,
+            fields,
+            training=training,
+            key=jax.random.key(seed),
+            want=None,
+            update_ops=self.task.train.update_ops,
+            scope=self.task.scope,
+        )
+        return output, {**parameters, **after}, end_points
+
+
+def read(text: str) -> Document:
+    """A whole config text, checked."""
+    return check(Path("net.yaml"), read_text(text, "net.yaml"), catalog())
+
+
+def whole(text: str) -> Net:
+    """The network and task of a whole config text."""
+    document = read(text)
+    net = network(document)
+    return Net(document, net, make_task(document, net))
+
+
+def layers(items: str, shape: Any = (4, 4, 2), more: str = "", dtype: str = "float32") -> Net:
+    """A net of these items, a YAML list in flow form; `more` are further lines of the config."""
+    model = f"model: {{input: {{shape: {list(shape)}, dtype: {dtype}}}, layers: {items}}}"
+    return whole(f"{model}\n{more}")
+
+
+def numbers(*shape: int, seed: int = 0) -> np.ndarray:
+    """float32 numbers from a normal distribution."""
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def same_bits(one: Any, other: Any) -> bool:
+    """Whether two trees of arrays are equal bit for bit, NaN included."""
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in pairs)
+
+
+def kept(tree: Any) -> Any:
+    """A copy on the host, for what is going to be donated."""
+    return jax.tree.map(np.array, tree)
+
+
+def names(mapping: Mapping[str, Any]) -> set[str]:
+    return set(mapping)
