@@ -9,7 +9,7 @@ from slimtrain.config.document import Document
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.jobs.build import Feed, feed, make_task, network, open_data
 from slimtrain.jobs.restore import fit_weights, weights_from
-from slimtrain.jobs.talk import Talk
+from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.lazy import jax
 from slimtrain.net.passes import regularization, split
 from slimtrain.store import checkpoint
@@ -35,7 +35,7 @@ class Evaluation:
 
 def evaluate(
     document: Document,
-    talk: Talk,
+    talk: Talk = QUIET,
     *,
     run: Path | None = None,
     which: str = "last",

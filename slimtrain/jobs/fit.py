@@ -18,7 +18,7 @@ from slimtrain.jobs.keeper import Keeper
 from slimtrain.jobs.records import write_records
 from slimtrain.jobs.restore import Filter, initialized, load_state, resume_point, weights_from
 from slimtrain.jobs.signals import Stop, stopping
-from slimtrain.jobs.talk import Advance, Talk
+from slimtrain.jobs.talk import QUIET, Advance, Talk
 from slimtrain.lazy import jax
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import RunDir, create, default_path, lock
@@ -93,7 +93,7 @@ class Watch:
         return self.pending / passed if passed > 0 and self.pending else 0.0
 
 
-def fit(request: Request, talk: Talk) -> Fitted:
+def fit(request: Request, talk: Talk = QUIET) -> Fitted:
     """Trains as the config says and gives the result; every way it can end leaves the run's directory whole.
 
     Raises:

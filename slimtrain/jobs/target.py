@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from slimtrain.backend import prepare
 from slimtrain.config.document import Document, read
 from slimtrain.jobs.builtin import catalog
 from slimtrain.store.rundir import open_run
@@ -16,3 +17,18 @@ def document_of(
         return read(target, overrides, catalog(plugins)), None
     run = open_run(target)
     return read(run.resolved, overrides, catalog(plugins)), target
+
+
+def load(target: str | Path, overrides: Iterable[str] = (), plugins: tuple[str, ...] = ()) -> Document:
+    """The checked document of a config file, or of a run's directory.
+
+    Args:
+        target: the file or directory.
+        overrides: as on the command line: `a.b=value`, `+a.b=value`, `~a.b`.
+        plugins: modules with further layers.
+
+    Raises:
+        ConfigError: with every problem of the config.
+    """
+    prepare()
+    return document_of(Path(target), overrides, plugins)[0]
