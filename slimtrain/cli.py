@@ -2,7 +2,7 @@
 
 import errno
 import json
-import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ class Group(click.Group):
         except SlimtrainError as error:
             leave(error.exit_code, map(str, error.problems))
         except KeyboardInterrupt:
-            leave(130, ["stopped by SIGINT before anything was trained"])
+            leave(130, ["stopped by SIGINT"])
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
@@ -71,12 +71,13 @@ def common(function: F) -> F:
     return click.option("-q", "--quiet", is_flag=True, help="Say errors only; no bar.")(function)
 
 
-def reads(what: str) -> Callable[[F], F]:
+def reads(what: str, required: bool = True) -> Callable[[F], F]:
     """The argument that names a config or run, and the overrides after it."""
 
     def decorate(function: F) -> F:
         function = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(function)
-        return click.argument("target", metavar=what, type=click.Path(path_type=Path))(common(function))
+        target = click.argument("target", metavar=what, type=click.Path(path_type=Path), required=required)
+        return target(common(function))
 
     return decorate
 
@@ -121,8 +122,22 @@ def main(debug: bool) -> None:
     prepare()
 
 
+def taken_back(
+    target: Path | None, overrides: tuple[str, ...], resume: str | None
+) -> tuple[Path, tuple[str, ...], str | None]:
+    """Undoes that click takes the word after a bare --resume, an override or the config, for its value."""
+    if resume and Path(resume).is_file():
+        more = () if target is None else (str(target),)
+        target, overrides, resume = Path(resume), (*more, *overrides), ""
+    elif resume and ("=" in resume or resume[0] in "+~") and not Path(resume).exists():
+        overrides, resume = (resume, *overrides), ""
+    if target is None:
+        raise click.UsageError("Missing argument 'CONFIG'.")
+    return target, overrides, resume
+
+
 @main.command()
-@reads("CONFIG")
+@reads("CONFIG", required=False)
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Where the run goes; runs/<config name> by default.")
 @click.option(
     "--resume",
@@ -140,7 +155,7 @@ def main(debug: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Check, build and compile, but train and write nothing.")
 @json_option
 def fit(
-    target: Path,
+    target: Path | None,
     overrides: tuple[str, ...],
     run_dir: Path | None,
     resume: str | None,
@@ -154,8 +169,7 @@ def fit(
     quiet: bool,
 ) -> None:
     """Train the network of CONFIG."""
-    if resume and ("=" in resume or resume[0] in "+~") and not Path(resume).exists():
-        overrides, resume = (resume, *overrides), ""  # an override that click took for the option's value
+    target, overrides, resume = taken_back(target, overrides, resume)
     if resume is not None and init_from is not None:
         raise click.UsageError("--resume goes on with a run's own weights; --init-from starts from others. Give one.")
     if (include or exclude) and init_from is None:
@@ -165,7 +179,8 @@ def fit(
     from slimtrain.jobs.restore import Filter
     from slimtrain.jobs.tables import fitted, planned
 
-    request = Request(document, run_dir, resume, init_from, Filter(include, exclude), sys.argv)
+    again = shlex.join(["slimtrain", "fit", str(target), *overrides, *(f"--plugin={p}" for p in plugins)])
+    request = Request(document, run_dir, resume, init_from, Filter(include, exclude), sys.argv, again)
     talk = talk_of(verbose, quiet)
     if dry_run:
         found = dry(request, talk)
@@ -236,6 +251,7 @@ def inspect(
         raise click.UsageError("--stats shows values, which need --inputs FILE or --batch N.")
     document, run = opened(target, overrides, plugins)
     from slimtrain.jobs.inspect import inspect as look
+    from slimtrain.jobs.lints import warnings_of
     from slimtrain.jobs.tables import inspection
 
     found = look(
@@ -248,7 +264,7 @@ def inspect(
         collection=collection,
         dump=dump,
     )
-    talk_of(verbose, quiet).warn((*document.warnings, *found.network.declaration.warnings))
+    talk_of(verbose, quiet).warn(warnings_of(document, found.network))
     show(found.record(), "" if as_json else inspection(found, stats), as_json)
 
 
@@ -435,4 +451,4 @@ def completion(shell: str) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name=os.path.basename(sys.argv[0]))
+    main(prog_name="slimtrain")

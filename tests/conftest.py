@@ -1,8 +1,10 @@
-"""Four devices on a CPU, for every test that shards; it has to be said before jax starts."""
+"""What has to be said before jax starts: four devices on a CPU, for tests that shard, and quick compilation."""
 
 import os
 
 from slimtrain.backend import prepare
 
 prepare()
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4".strip()
+QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
+DEVICES = "--xla_force_host_platform_device_count=4"
+os.environ["XLA_FLAGS"] = f"{QUICK} {os.environ.get('XLA_FLAGS', '')} {DEVICES}"

@@ -67,7 +67,7 @@ def resolve(
             _unknown(resolver, definition, call, key, parameters)
     found: dict[str, Argument] = {}
     for parameter in parameters.values():
-        if not isinstance(values.marker(parameter.annotation), values.ArgumentsOf):
+        if not isinstance(parameter.marker, values.ArgumentsOf):
             argument = _argument(resolver, definition, call, parameter)
             if argument is not None:
                 found[parameter.name] = argument
@@ -122,7 +122,7 @@ def _written(default: Any) -> Any:
 
 
 def _default(resolver: Resolver, definition: Definition, call: Call, parameter: Parameter) -> Any:
-    kind = values.marker(parameter.annotation)
+    kind = parameter.marker
     if isinstance(kind, values.ComponentOf) and parameter.default is not None:
         node = Node(_written(parameter.default), call.mark)
         return _converted(resolver, definition, call, parameter, node)
@@ -130,7 +130,7 @@ def _default(resolver: Resolver, definition: Definition, call: Call, parameter: 
 
 
 def _converted(resolver: Resolver, definition: Definition, call: Call, parameter: Parameter, node: Node) -> Any:
-    kind = values.marker(parameter.annotation)
+    kind = parameter.marker
     if node.value is None and values.takes_null(parameter.annotation):
         return None
     where = f"{call.where}: {parameter.name}"

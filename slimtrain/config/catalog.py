@@ -9,12 +9,13 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, TypeVar
 
-from slimtrain.config.values import Collections, Names, NonNegative, Numbers, ScopeName
+from slimtrain.config.values import Collections, Names, NonNegative, Numbers, ScopeName, marker
 from slimtrain.errors import ConfigError, Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,6 +59,11 @@ class Parameter:
     @property
     def required(self) -> bool:
         return self.default is MISSING
+
+    @cached_property
+    def marker(self) -> Any:
+        """What kind of value it takes, if not a plain one: see `values.marker`."""
+        return marker(self.annotation)
 
 
 @dataclass(frozen=True)

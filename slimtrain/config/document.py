@@ -67,8 +67,8 @@ def check(path: Path, node: Node, catalog: Catalog) -> Document:
 def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
     resolver = Resolver(catalog, [], set())
     sections = {"top": _section(resolver, TOP, node, "config")}
-    train = _section(resolver, TRAIN, _part(resolver, node, "train"), "train")
-    source, data = _data(resolver, _part(resolver, node, "data"))
+    train = _section(resolver, TRAIN, _part(node, "train"), "train")
+    source, data = _data(resolver, _part(node, "data"))
     plan, more, warnings = _model(resolver, node)
     if resolver.problems:
         raise ConfigError(*in_order(resolver.problems))
@@ -103,13 +103,11 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(unique, key=lambda p: (files[p.mark.file], p.mark.line, p.mark.column) if p.mark else (-1, 0, 0))
 
 
-def _part(resolver: Resolver, node: Node, name: str) -> Node:
+def _part(node: Node, name: str) -> Node:
+    """A section's mapping, empty where there is none; one that is no mapping is a problem of what it stands in."""
     part = node.get(name)
-    if part is None or part.value is None:
+    if part is None or part.mapping is None:
         return Node({}, part.mark if part else node.mark)
-    if part.mapping is None:
-        resolver.problem(name, f"expected a mapping, got {part.what}", mark=part.mark)
-        return Node({}, part.mark)
     return part
 
 
@@ -155,11 +153,11 @@ def _all(definitions: Mapping[str, Definition]) -> dict[str, Parameter]:
 
 
 def _model(resolver: Resolver, node: Node) -> tuple[Plan, dict[str, Any], list[Problem]]:
-    model = _part(resolver, node, "model")
+    model = _part(node, "model")
     arguments = _section(resolver, MODEL, model, "model")
-    shape = _section(resolver, INPUT, _part(resolver, model, "input"), "model.input")
-    named = {str(k): v for k, v in (_part(resolver, node, "scopes").mapping or {}).items()}
-    blocks = {str(k): v for k, v in (_part(resolver, node, "blocks").mapping or {}).items()}
+    shape = _section(resolver, INPUT, _part(model, "input"), "model.input")
+    named = {str(k): v for k, v in (_part(node, "scopes").mapping or {}).items()}
+    blocks = {str(k): v for k, v in (_part(node, "blocks").mapping or {}).items()}
     scopes = Scopes(named, {}, resolver)
     builder = Builder(scopes, blocks, resolver)
     root = arguments["scope"].value or ""

@@ -17,7 +17,7 @@ from slimtrain.config.records import Argument, Component, GroupPlan, Item, Layer
 from slimtrain.config.scopes import Scopes, enter
 from slimtrain.errors import Mark, Problem, did_you_mean, one_of
 
-MAX_ITEMS = 20_000
+MAX_ITEMS = 10_000
 Kind: TypeAlias = Literal["block", "tap"]
 _PARTS: dict[str, tuple[str, ...]] = {
     "block": ("layers", "arg_scope", "repeat"),

@@ -172,6 +172,11 @@ class Feed:
         batch["image"] = pipeline.apply(augment, batch["image"], pipeline.augment_random(seed, step))
         return batch
 
+    def examples(self, split: Split, number: int) -> dict[str, Any]:
+        """The first examples of a split as one batch, preprocessed as for an evaluation."""
+        fields = {name: array[:number] for name, array in split.fields.items()}
+        return fields | {"image": pipeline.apply(self._steps(split), fields["image"])}
+
     def eval_batches(self, split: Split) -> Any:
         """The batches of an evaluation: every example once, padding masked."""
         data = self.document.data
@@ -216,8 +221,23 @@ def layer_fields(document: Document) -> set[str]:
 
 
 def _check_classes(document: Document, data: Dataset, net: Network) -> None:
-    outputs = net.declaration.output_shape[-1]
-    reads = [c for c in document.losses if "softmax" in c.name and output_name(c) is None]
-    if reads and data.classes is not None and data.classes > outputs:
-        told = f"labels go up to {data.classes - 1}, but the network has {outputs} outputs"
-        raise DataError(Problem("data", told, f"give its last layer num_outputs: {data.classes}", document.plan.mark))
+    """Raises DataError where a softmax's labels are classes that it has no output for."""
+    outputs = {e.name: e.shape[-1] for e in net.declaration.end_points if e.shape}
+    for loss in (c for c in document.losses if "softmax" in c.name):
+        number = outputs[output_name(loss) or "__output__"]
+        field = str(loss.value("labels"))
+        for low, high in _label_ranges(data, field):
+            if low < 0:
+                told = f"'{field}' holds the label {low}; classes are numbered from 0"
+                raise DataError(Problem("data", told, "map the labels to 0, 1, 2, ...", document.plan.mark))
+            if high >= number:
+                told = f"labels go up to {high}, but the network has {number} outputs"
+                hint = f"give its last layer num_outputs: {high + 1}"
+                raise DataError(Problem("data", told, hint, document.plan.mark))
+
+
+def _label_ranges(data: Dataset, field: str) -> list[tuple[int, int]]:
+    """(lowest, highest) of whole-number labels: of the classes that the data declares, and of each split."""
+    found = [s.fields[field] for s in data.splits.values() if field in s.fields]
+    declared = [(0, data.classes - 1)] if data.classes and field == "label" else []
+    return declared + [(int(a.min()), int(a.max())) for a in found if a.dtype.kind in "iu"]

@@ -27,11 +27,12 @@ def check(path: Path, overrides: Iterable[str], plugins: tuple[str, ...], fast: 
 
 def _shapes(document: Document) -> list[Problem]:
     from slimtrain.jobs.build import make_task, network
+    from slimtrain.jobs.lints import warnings_of
 
     try:
         net = network(document)
         make_task(document, net)
-        return list(net.declaration.warnings)
+        return warnings_of(document, net)
     except SlimtrainError as error:
         return list(error.problems)
 

@@ -8,6 +8,7 @@ from typing import Any
 from slimtrain.config.document import Document
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.jobs.build import Feed, feed, make_task, network, open_data
+from slimtrain.jobs.lints import warnings_of
 from slimtrain.jobs.restore import fit_weights, weights_from
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.lazy import jax
@@ -61,6 +62,7 @@ def evaluate(
     task = make_task(document, net)
     if not document.losses and not document.metrics:
         raise ConfigError(Problem("eval", "the config names no losses and no metrics", "add 'metrics: [accuracy]'"))
+    talk.warn(warnings_of(document, net, evaluating=True))
     parameters, statistics = split(task.specs, fit_weights(task.specs, given, source))
     batches = feed(document, data, task.objective, net)
     run_batches = runner(task, batches, split_name)

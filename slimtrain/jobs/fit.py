@@ -1,5 +1,6 @@
 """`slimtrain fit`: trains, evaluates, saves; stops and goes on without losing or repeating a step."""
 
+import shlex
 import signal
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from slimtrain.errors import CheckpointError, DivergedError, Problem, StoppedErr
 from slimtrain.jobs.build import ABSTRACT_BATCH, Feed, Network, feed, make_task, need_training, network, open_data
 from slimtrain.jobs.evaluate import Run, runner
 from slimtrain.jobs.keeper import Keeper
+from slimtrain.jobs.lints import warnings_of
 from slimtrain.jobs.records import write_records
 from slimtrain.jobs.restore import Filter, initialized, load_state, resume_point, weights_from
 from slimtrain.jobs.signals import Stop, stopping
@@ -29,7 +31,10 @@ from slimtrain.train.step import State, Task, fresh, start
 
 @dataclass(frozen=True)
 class Request:
-    """What `fit` was asked. `resume` is None for a new run, '' for the run's own newest checkpoint, or a place."""
+    """What `fit` was asked. `resume` is None for a new run, '' for the run's own newest checkpoint, or a place.
+
+    `command` is what was typed; `again` is the command that goes on with the run, less its directory.
+    """
 
     document: Document
     run_dir: Path | None = None
@@ -37,6 +42,7 @@ class Request:
     init_from: Path | None = None
     chosen: Filter = Filter()
     command: Sequence[str] = ()
+    again: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Job:
     keeper: Keeper
     evaluate: Run | None
     talk: Talk
+    again: str
 
     def epoch(self, step: int) -> float:
         """How many passes over the training split a step is."""
@@ -113,21 +120,25 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
     batches = feed(document, data, task.objective, net)
     total = document.train.steps or (document.train.epochs or 0) * batches.epoch_steps
     batches.split("train")
-    talk.warn((*document.warnings, *net.declaration.warnings))
+    talk.warn(warnings_of(document, net))
+    begun = _fresh(request, task) if request.resume is None else None  # before anything is written
     run = claim(request)
     with ExitStack() as stack:
         stack.enter_context(lock(run))
         stop = stack.enter_context(stopping())
-        state, message = starting_state(request, task, run)
-        keeper = stack.enter_context(Keeper.open(run, document, int(state.step)))
-        write_records(run, document, net, request.command)
+        state, message = begun or resumed_state(request, task, run)
+        first = int(state.step)
+        keeper = stack.enter_context(Keeper.open(run, document, first))
+        if first < total or not run.env.exists():
+            write_records(run, document, net, request.command)
         evaluate = runner(task, batches, "test") if "test" in data.splits else None
-        job = Job(document, net, task, batches, total, keeper, evaluate, talk)
-        talk.say(f"{message}: {run.path}, to step {total}")
+        again = request.again or f"slimtrain fit {document.path}"
+        job = Job(document, net, task, batches, total, keeper, evaluate, talk, again)
+        talk.say(f"{message}: {run.path}, to step {total}" if first < total else f"{message}: {run.path} is trained")
         watch = train(job, state, stop)
-    metrics = keeper.last_metrics()
+    metrics, reached = keeper.last_metrics(), max(first, total)
     rate = watch.steps / watch.seconds * _batch_size(document) if watch.seconds else 0.0
-    return Fitted(str(run.path), total, job.epoch(total), metrics, time.monotonic() - began, round(rate, 1))
+    return Fitted(str(run.path), reached, job.epoch(reached), metrics, time.monotonic() - began, round(rate, 1))
 
 
 def _batch_size(document: Document) -> int:
@@ -150,12 +161,10 @@ def claim(request: Request) -> RunDir:
     return create(newest, resume=True)
 
 
-def starting_state(request: Request, task: Task, run: RunDir) -> tuple[State, str]:
-    """The state to begin with, and what to say of it."""
-    if request.resume is None:
-        return _fresh(request, task)
+def resumed_state(request: Request, task: Task, run: RunDir) -> tuple[State, str]:
+    """The state to go on from, or a fresh one where the run has none yet; and what to say of it."""
     checkpoint.recover(run)
-    path, refused = resume_point(run, request.resume)
+    path, refused = resume_point(run, request.resume or "")
     if path is None:
         state, message = _fresh(request, task)
         return state, f"no checkpoint yet, {message}"
@@ -193,8 +202,18 @@ def train(job: Job, state: State, stop: Stop) -> Watch:
         except DivergedError as error:
             raise _diverged(job, error) from None
     if first >= job.total:
-        _evaluate_if_due(job, state, first, stop)
+        _finish(job, state, first, stop)
     return watch
+
+
+def _finish(job: Job, state: State, step: int, stop: Stop) -> None:
+    """What a run that is trained already may still lack: its last evaluation, a checkpoint of its own."""
+    _evaluate_if_due(job, state, step, stop)
+    if stop:
+        _stop(job, state, stop)
+    if checkpoint.of_step(job.keeper.run, step) is None:
+        job.keeper.save(state, step)
+    job.keeper.repoint()
 
 
 def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, first: int) -> None:
@@ -268,21 +287,26 @@ def _boundary(job: Job, step: int) -> bool:
 
 def _stop(job: Job, state: State, stop: Stop) -> None:
     """Saves the state and leaves; a step that was refused meanwhile is not in it."""
-    step = int(state.step)
-    path = job.keeper.save(state, step)
+    step, run = int(state.step), job.keeper.run.path
+    path = job.keeper.save(_good(state), step)
     name = signal.Signals(stop.number).name
     told = f"stopped by {name} after step {step}; saved {path}"
-    hint = f"go on with: slimtrain fit {job.document.path} --run-dir {job.keeper.run.path} --resume"
+    hint = f"go on with: {job.again} --run-dir {shlex.quote(str(run))} --resume"
     raise StoppedError(stop.number, Problem("", told, hint))
 
 
 def _diverged(job: Job, error: DivergedError) -> DivergedError:
     """The error, after the state from before the bad step was saved."""
-    state = error.state._replace(finite=jax.numpy.bool_(True))
+    state = _good(error.state)
     path = job.keeper.save(state, int(state.step))
     told = DivergedError(*error.problems, Problem("", f"the state before it is saved: {path}"))
     told.state = state
     return told
+
+
+def _good(state: State) -> State:
+    """The state without the mark of a refused step, which is not in it: a resume tries that step again."""
+    return state._replace(finite=jax.numpy.bool_(True))
 
 
 def dry(request: Request, talk: Talk) -> dict[str, Any]:
@@ -293,7 +317,7 @@ def dry(request: Request, talk: Talk) -> dict[str, Any]:
     net = network(document, data)
     task = make_task(document, net)
     batches = feed(document, data, task.objective, net)
-    talk.warn((*document.warnings, *net.declaration.warnings))
+    talk.warn(warnings_of(document, net))
     state = jax.eval_shape(partial(start, task, document.seed))
     began = time.monotonic()
     batch = batches.train_batch(batches.split("train"), 0)

@@ -226,7 +226,4 @@ def _batch_of(document: Document, data: Any, number: int | None, task: Task) -> 
     fields = frozenset({"image", *task.objective.fields(), *layer_fields(document)})
     feed = Feed(document, data, fields)
     part = feed.split("test" if "test" in data.splits else "train")
-    first = type(part)({n: v[: number or 1] for n, v in part.fields.items()})
-    batch = dict(next(iter(feed.eval_batches(first))))
-    batch.pop("mask")
-    return {n: v[: first.size] for n, v in batch.items()}
+    return feed.examples(part, number or 1)

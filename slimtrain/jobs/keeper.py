@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ class Keeper:
 
     def best_step(self) -> int | None:
         """The step of the best evaluation so far; the earlier of two equal ones."""
-        judged = [(line[f"eval/{self.judge}"], line["step"]) for line in self.lines if f"eval/{self.judge}" in line]
+        key = f"eval/{self.judge}"
+        judged = [(line[key], line["step"]) for line in self.lines if key in line and not isnan(line[key])]
         if not judged:
             return None
         best: int = (max if self.higher else min)(judged, key=lambda pair: pair[0])[1]

@@ -64,7 +64,7 @@ def initialized(
         CheckpointError: variables that the file lacks or has in another shape, all of them.
     """
     wanted = chosen.names(task.specs)
-    fitted = fit_weights({n: task.specs[n] for n in wanted}, given, source)
+    fitted = fit_weights({n: task.specs[n] for n in wanted}, given, source, "start it fresh with --exclude {}/")
     take = {n: jnp.asarray(v) for n, v in fitted.items()}
     return (
         {n: take.get(n, v) for n, v in parameters.items()},
@@ -72,24 +72,34 @@ def initialized(
     )
 
 
-def fit_weights(specs: Mapping[str, VarSpec], given: Mapping[str, Any], source: str) -> Weights:
-    """The arrays for these variables, as they declare them; raises CheckpointError with every one that does not fit."""
-    problems = [p for n, spec in specs.items() if (p := _misfit(spec, given, source))]
+def fit_weights(specs: Mapping[str, VarSpec], given: Mapping[str, Any], source: str, cure: str = "") -> Weights:
+    """The arrays for these variables, as they declare them.
+
+    Args:
+        specs: the variables.
+        given: the arrays by name; others among them are left.
+        source: where they are from, for errors.
+        cure: what to do about one that does not fit; `{}` is replaced by its scope.
+
+    Raises:
+        CheckpointError: variables that are missing or do not fit, all of them.
+    """
+    problems = [p for spec in specs.values() if (p := _misfit(spec, given, source, cure))]
     if problems:
         raise CheckpointError(*problems)
     return {n: np.asarray(given[n], spec.dtype) for n, spec in specs.items()}
 
 
-def _misfit(spec: VarSpec, given: Mapping[str, Any], source: str) -> Problem | None:
+def _misfit(spec: VarSpec, given: Mapping[str, Any], source: str, cure: str) -> Problem | None:
+    cure = cure.format(spec.name.rpartition("/")[0])
     if spec.name not in given:
-        hint = did_you_mean(spec.name, given) or f"start it fresh with --exclude {spec.name.rpartition('/')[0]}/"
-        return Problem(source, f"has no '{spec.name}'", hint)
+        return Problem(source, f"has no '{spec.name}'", "; ".join(filter(None, [did_you_mean(spec.name, given), cure])))
     shape = tuple(np.shape(given[spec.name]))
     if shape != spec.shape:
         told = f"'{spec.name}' has shape {list(shape)} there, {list(spec.shape)} in this net"
-        return Problem(source, told, f"start it fresh with --exclude {spec.name.rpartition('/')[0]}/")
+        return Problem(source, told, cure)
     if not np.issubdtype(np.asarray(given[spec.name]).dtype, np.number):
-        return Problem(source, f"'{spec.name}' holds no numbers")
+        return Problem(source, f"'{spec.name}' holds no numbers", cure)
     return None
 
 

@@ -1,7 +1,7 @@
 """How a job talks while it works: sentences and bars on stderr, bars only where somebody watches."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Talk:
         if level <= self.level:
             tqdm.write(text, file=sys.stderr)
 
-    def warn(self, problems: tuple[Problem, ...]) -> None:
+    def warn(self, problems: Iterable[Problem]) -> None:
         """Warnings, each once, on stderr."""
         for problem in dict.fromkeys(problems):
             self.say(str(problem))

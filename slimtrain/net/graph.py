@@ -11,7 +11,7 @@ from slimtrain.config.records import Argument, Component, GroupPlan, Item, Layer
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.lazy import Array, jax
 from slimtrain.net.remat import rematerialized
-from slimtrain.net.scope import LayerError, Scope
+from slimtrain.net.scope import LayerError, Rule, Scope
 
 Forward = Callable[[Scope, Array], Array]
 
@@ -30,13 +30,15 @@ def forward(plan: Plan, catalog: Catalog) -> Forward:
 def _items(scope: Scope, items: tuple[Item, ...], inputs: Array, catalog: Catalog) -> Array:
     for item in items:
         outputs = _item(scope, item, inputs, catalog)
-        inputs = inputs if isinstance(item, GroupPlan) and item.kind == "tap" else outputs
+        if not (isinstance(item, GroupPlan) and item.kind == "tap"):
+            inputs, scope = outputs, replace(scope, source=f"'{item.path or 'block'}' ({item.mark.short})")
     return inputs
 
 
 def _item(scope: Scope, item: Item, inputs: Array, catalog: Catalog) -> Array:
-    sources = [scope.record.named[name] for name in item.words.inputs]
-    inputs = sources[0] if len(sources) == 1 else inputs
+    if len(item.words.inputs) == 1:
+        name = item.words.inputs[0]
+        inputs, scope = scope.record.named[name], replace(scope, source=f"'{name}'")
     inner = _inside(scope, item)
     run = partial(_run, item=item, catalog=catalog)
     outputs = rematerialized(inner, run, inputs) if item.words.remat else run(inner, inputs)
@@ -53,30 +55,19 @@ def _run(scope: Scope, inputs: Array, *, item: Item, catalog: Catalog) -> Array:
 
 
 def _inside(scope: Scope, item: Item) -> Scope:
-    """The scope that an item's variables are made in."""
+    """The scope that an item's variables are made in; what a group says of variables reaches all that is inside it."""
     words = item.words
-    op = item.op.name if isinstance(item, LayerPlan) else item.kind
+    own = Rule(words.trainable, (words.variables_collections,) if words.variables_collections else ())
+    group = scope.group if isinstance(item, LayerPlan) else scope.group.with_rule(own)
     return replace(
         scope,
         path=item.path or scope.path,
         reuse=scope.reuse or words.reuse,
-        trainable=scope.trainable and words.trainable,
-        collections=_gathered(scope.collections, words.variables_collections),
+        rule=group.with_rule(own) if isinstance(item, LayerPlan) else group,
+        group=group,
         mark=item.mark,
-        op=op,
+        op=item.op.name if isinstance(item, LayerPlan) else item.kind,
     )
-
-
-def _gathered(outer: Any, inner: Any) -> Any:
-    """Collections of a group and of an item inside it, put together."""
-    if not outer or not inner:
-        return outer or inner
-    if isinstance(outer, tuple) and isinstance(inner, tuple):
-        return (*outer, *inner)
-    merged = {**outer} if isinstance(outer, Mapping) else {}
-    for name, names in (inner if isinstance(inner, Mapping) else {}).items():
-        merged[name] = (*merged.get(name, ()), *names)
-    return merged
 
 
 def _layer(scope: Scope, inputs: Array, *, item: LayerPlan, catalog: Catalog) -> Array:
@@ -91,7 +82,8 @@ def _layer(scope: Scope, inputs: Array, *, item: LayerPlan, catalog: Catalog) ->
         raise _told(item, error.what, error.hint) from None
     except (ValueError, TypeError) as error:
         first = str(error).split("\n", 1)[0]
-        raise _told(item, f"cannot be computed for inputs {list(inputs.shape)}: {first}", "") from error
+        came = f" from {scope.source}" if scope.source else ""
+        raise _told(item, f"cannot be computed for inputs {list(inputs.shape)}{came}: {first}", "") from error
 
 
 def _told(item: Item, what: str, hint: str) -> ConfigError:
@@ -148,13 +140,9 @@ def _normalize(scope: Scope, inputs: Array, *, normalizer: Component, catalog: C
     arguments = {**bind_all(catalog, normalizer.arguments), **more}
     word = {name: arguments.pop(name, None) for name in ("scope", "trainable", "variables_collections")}
     listed = arguments.pop("outputs_collections", None) or ()
-    inner = replace(
-        scope,
-        path=under(scope.path, word["scope"] or definition.description.scope),
-        trainable=word["trainable"] is not False,
-        collections=word["variables_collections"] or (),
-        op=normalizer.name,
-    )
+    own = Rule(word["trainable"] is not False, tuple(filter(None, [word["variables_collections"]])))
+    path = under(scope.path, word["scope"] or definition.description.scope)
+    inner = replace(scope, path=path, rule=scope.group.with_rule(own), op=normalizer.name)
     with jax.named_scope(inner.path.rpartition("/")[2]):
         outputs: Array = definition.function(inner, inputs, **arguments)
     inner.end_point(inner.path, normalizer.name, outputs, listed)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from slimtrain.lazy import Array, jax
-from slimtrain.net.scope import Record, Scope
+from slimtrain.net.scope import Scope
 
 
 def rematerialized(scope: Scope, run: Callable[[Scope, Array], Array], inputs: Array) -> Array:
@@ -26,18 +26,17 @@ def rematerialized(scope: Scope, run: Callable[[Scope, Array], Array], inputs: A
         )
         outputs = run(replace(scope, record=inner), inputs)
         static["updates"], static["flops"] = inner.updates, inner.flops
-        kept = {name: inner.named[name] for name in inner.named.keys() - named.keys()}
-        return outputs, inner.values, inner.latest, inner.end_points, kept
+        changes = _changed(inner.values, values), _changed(inner.latest, latest), _changed(inner.named, named)
+        return outputs, changes, inner.end_points
 
-    outputs, values, latest, end_points, kept = jax.checkpoint(pure)(record.values, record.latest, record.named, inputs)
-    _merge(record, values, latest, end_points, static)
-    record.named.update(kept)
-    return outputs  # type: ignore[no-any-return]
-
-
-def _merge(record: Record, values: Any, latest: Any, end_points: Any, static: dict[str, Any]) -> None:
-    record.values.update(values)
-    record.latest.update(latest)
+    outputs, changes, end_points = jax.checkpoint(pure)(record.values, record.latest, record.named, inputs)
+    for known, changed in zip((record.values, record.latest, record.named), changes, strict=True):
+        known.update(changed)
     record.end_points.update(end_points)
     record.updates += static["updates"]
     record.flops.update(static["flops"])
+    return outputs  # type: ignore[no-any-return]
+
+
+def _changed(new: dict[str, Array], old: dict[str, Array]) -> dict[str, Array]:
+    return {name: value for name, value in new.items() if value is not old.get(name)}

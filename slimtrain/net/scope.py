@@ -56,6 +56,8 @@ class Update:
 
     names: tuple[str, ...]
     collections: tuple[str, ...] | None
+    where: str = ""
+    mark: Mark | None = None
 
 
 @dataclass
@@ -90,14 +92,39 @@ class LayerError(ValueError):
 
 
 @dataclass(frozen=True)
+class Rule:
+    """What is done with the variables made in a scope: whether they are trained, which collections they are added to.
+
+    A member of `collections` is a tuple of names, for every variable, or a mapping from a variable's last name to them.
+    """
+
+    trainable: bool = True
+    collections: tuple[Any, ...] = ()
+
+    def with_rule(self, inner: "Rule") -> "Rule":
+        """This rule and one inside it."""
+        return Rule(self.trainable and inner.trainable, (*self.collections, *inner.collections))
+
+    def collected(self, name: str) -> list[str]:
+        """The collections of the variable `name`."""
+        found = (c.get(name, ()) if isinstance(c, Mapping) else c for c in self.collections)
+        return [one for names in found for one in names]
+
+
+@dataclass(frozen=True)
 class Scope:
-    """Where a layer stands in one forward pass: its path, whether it shares variables, how they are collected."""
+    """Where a layer stands in one forward pass.
+
+    `rule` holds for the variables made here, `group` is what the enclosing blocks say of all inside them; `source` names
+    the end point that the inputs come from, for messages.
+    """
 
     record: Record
     path: str = ""
     reuse: bool = False
-    trainable: bool = True
-    collections: Any = ()
+    rule: Rule = Rule()
+    group: Rule = Rule()
+    source: str = ""
     mark: Mark | None = None
     op: str = ""
 
@@ -142,10 +169,9 @@ class Scope:
         trainable: bool,
         statistic: bool,
     ) -> VarSpec:
-        trained = trainable and self.trainable and not statistic
+        trained = trainable and self.rule.trainable and not statistic
         standard = ("model_variables", *(("trainable_variables",) if trained else ()))
-        own = self.collections.get(name, ()) if isinstance(self.collections, Mapping) else self.collections
-        collections = tuple(dict.fromkeys((*standard, *own)))
+        collections = tuple(dict.fromkeys((*standard, *self.rule.collected(name))))
         origin = str(self.mark) if self.mark else ""
         return VarSpec(full, shape, "float32", initializer, regularizer, collections, trained, statistic, origin)
 
@@ -171,13 +197,13 @@ class Scope:
     def update(self, values: Mapping[str, Array], collections: tuple[str, ...] | None) -> None:
         """One update op: new values for statistics of this scope.
 
-        An op in collections takes effect when the pass is over, if the train step applies one of them; with None it
-        is in place, and what reads the statistic later in this pass sees the new value.
+        An op in collections takes effect when a training pass is over, if the train step applies one of them; with
+        None it is in place, and what reads the statistic later in this pass sees the new value.
         """
-        named = {f"{self.path}/{name}": value for name, value in values.items()}
-        self.record.updates.append(Update(tuple(named), collections))
-        if collections is None or set(collections) & set(self.record.applied):
-            self.record.latest.update({n: jax.lax.stop_gradient(v) for n, v in named.items()})
+        named = {f"{self.path}/{name}": jax.lax.stop_gradient(value) for name, value in values.items()}
+        self.record.updates.append(Update(tuple(named), collections, f"{self.op} '{self.path}'", self.mark))
+        if collections is None or (self.training and set(collections) & set(self.record.applied)):
+            self.record.latest.update(named)
         if collections is None:
             self.record.values.update(named)
 

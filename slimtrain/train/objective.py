@@ -93,13 +93,16 @@ def accuracy(logits: Array, labels: Array) -> Array:
 
 @metric(main="k")
 def top_k(logits: Array, labels: Array, *, k: Count = 5) -> Array:
-    """1 where the label is among the k largest outputs (ties count as in, as in tf.nn.in_top_k), one value a row.
+    """1 where the label is among the k largest outputs, one value a row.
+
+    As in tf.nn.in_top_k, ties count as in, and a row with a number that is not finite as out.
 
     Args:
         k: how many; no more than there are classes are looked at.
     """
     chosen = jnp.take_along_axis(logits, indices(labels, logits)[..., None], -1)
-    return (jnp.sum(logits > chosen, -1) < k).astype(jnp.float32)
+    finite = jnp.all(jnp.isfinite(logits), -1)
+    return (finite & (jnp.sum(logits > chosen, -1) < k)).astype(jnp.float32)
 
 
 class Objective(NamedTuple):
@@ -165,7 +168,8 @@ def _loss_sum(component: Component, catalog: Catalog, output: Array, end_points:
     weights = jnp.full((values.shape[0],), component.value("weight"), jnp.float32)
     if component.value("class_weights") is not None:
         factors = jnp.asarray(component.value("class_weights"), jnp.float32)
-        weights = _per_example(weights, values) * factors[indices(labels, outputs)]
+        chosen = factors[indices(labels, outputs)]
+        weights = _per_example(weights, chosen) * chosen
     if "mask" in batch:
         weights = weights * _per_example(batch["mask"], weights)
     return weighted(values, weights)

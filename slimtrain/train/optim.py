@@ -132,9 +132,9 @@ def multiplied(gradients: Gradients, factors: Mapping[str, float]) -> Gradients:
 def clipped(gradients: Gradients, each: float, together: float) -> Gradients:
     """Gradients clipped, each by its own L2 norm (TF-Slim's clip_gradient_norms), then all by their global one."""
     if each:
-        gradients = {n: _clip(g, optax.global_norm(g), each) for n, g in gradients.items()}
+        gradients = {n: _clip(g, optax.tree.norm(g), each) for n, g in gradients.items()}
     if together:
-        norm = optax.global_norm(gradients)
+        norm = optax.tree.norm(gradients)
         gradients = {n: _clip(g, norm, together) for n, g in gradients.items()}
     return gradients
 

@@ -38,7 +38,7 @@ def mismatches(arrays: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str
     """Sentences on arrays that are missing, not wanted, or of another shape or type."""
     told = [f"'{n}' is missing" for n in wanted if n not in arrays]
     told += [f"'{n}' is not wanted" for n in arrays if n not in wanted]
-    for name in wanted.keys() & arrays.keys():
+    for name in (n for n in wanted if n in arrays):
         got, want = arrays[name], wanted[name]
         if tuple(got.shape) != tuple(want.shape) or got.dtype != want.dtype:
             told.append(f"'{name}' is {got.dtype} {list(got.shape)}, not {want.dtype} {list(want.shape)}")

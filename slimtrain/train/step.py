@@ -115,6 +115,7 @@ def eval_step(task: Task, parameters: Arrays, statistics: Arrays, batch: Batch) 
         statistics,
         batch,
         training=False,
+        key=jax.random.key(0),
         want=task.objective.wants(),
         scope=task.scope,
     )

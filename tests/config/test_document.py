@@ -1,5 +1,6 @@
 """Whole configs: sections, their types and defaults, and every problem at once."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,9 @@ scopes:
 blocks:
   unit:
     params: {width: 4}
+    scope: unit
     layers:
     - residual:
-        scope: unit
         layers: [{conv2d: {num_outputs: $width, kernel_size: 3}}]
 data: {source: arrays, train: data.npz, batch_size: 4, shuffle: false}
 model:
@@ -95,11 +96,10 @@ def test_sections_may_be_empty(document):
         ("model: {layers: []}", ["net.yaml:1:8: model: has no layers; list them under 'model: {layers: [...]}'"]),
         ("model: 3", ["net.yaml:1:8: config: model: expected a mapping, got 3"]),
         (
-            "modle: {layers: [flatten]}",
+            "modle: {}",
             [
                 "net.yaml:1:1: config: unknown key 'modle'; did you mean 'model'? (config takes: extends, seed, "
                 "data, scopes, blocks, model, losses, metrics, optimizer, train)",
-                "net.yaml:1:1: model: has no layers; list them under 'model: {layers: [...]}'",
             ],
         ),
         ("train: [1]", ["net.yaml:1:8: config: train: expected a mapping, got [1]"]),
@@ -152,7 +152,7 @@ def test_sections_may_be_empty(document):
             "losses: [softmax_cross_entropy: {weigth: 1}]",
             [
                 "net.yaml:1:34: config: losses softmax_cross_entropy: unknown argument 'weigth'; did you mean "
-                "'weight', 'class_weights'? (softmax_cross_entropy takes: label_smoothing, logits, labels, weight, "
+                "'weight'? (softmax_cross_entropy takes: label_smoothing, logits, labels, weight, "
                 "class_weights)"
             ],
         ),
@@ -170,7 +170,7 @@ def test_sections_may_be_empty(document):
         ),
         (
             "model: {layers: [flatten], input: {shape: [8, 0]}}",
-            ["net.yaml:1:47: model.input: shape: should be greater than or equal to 1, got 0"],
+            ["net.yaml:1:43: model.input: shape: should be greater than or equal to 1, got 0"],
         ),
         (
             "model: {layers: {flatten: {}}}",
@@ -179,7 +179,7 @@ def test_sections_may_be_empty(document):
     ],
 )
 def test_what_is_wrong_with_a_section(problems, text, lines):
-    rest = "" if "mod" in text or not text else "\nmodel: {layers: [flatten]}\n"
+    rest = "" if "model" in text or not text else "\nmodel: {layers: [flatten]}\n"
     assert problems(text + rest) == lines
 
 
@@ -197,7 +197,7 @@ losses: [zz]
 data: {source: nowhere}
 """
     places = [":".join(line.split(":")[1:3]) for line in problems(text)]
-    assert places == ["1:1", "2:16", "2:19", "4:30", "6:44", "7:5", "8:12", "8:19", "9:10", "10:16"]
+    assert places == ["1:1", "2:16", "2:19", "4:30", "6:46", "7:5", "8:12", "8:19", "9:10", "10:16"]
 
 
 def test_problems_of_several_files_stay_together():
@@ -292,7 +292,7 @@ def test_no_exchange_of_values_makes_any_error_but_a_config_error(toys, data):
     for _ in range(data.draw(st.integers(1, 3))):
         into = data.draw(st.sampled_from([t for t in subtrees(tree) if isinstance(t, (dict, list)) and t]))
         key = data.draw(st.sampled_from(list(into) if isinstance(into, dict) else range(len(into))))
-        into[key] = data.draw(odd | st.sampled_from(subtrees(plain(read_text(NAMED, "net.yaml")))))
+        into[key] = deepcopy(data.draw(odd | st.sampled_from(subtrees(plain(read_text(NAMED, "net.yaml"))))))
     try:
         check(Path("net.yaml"), make(tree, Mark("net.yaml", 1, 1)), toys)
     except ConfigError as error:

@@ -31,7 +31,7 @@ def test_a_block_is_filled_with_its_params(plan):
 def test_true_and_one_given_to_a_block_stay_apart(problems):
     found = told(problems, "- {block: unit, with: {width: true}}", BLOCKS)
     assert found == [
-        "3:26: fully_connected 'x_true': num_outputs: expected a whole number, got true",
+        "3:33: fully_connected 'x_true': num_outputs: expected a whole number, got true",
     ]
 
 
@@ -224,7 +224,7 @@ def test_items_have_an_end(problems):
     for _ in range(3):
         layers = f"{{layers: [{layers}], repeat: 1000}}"
     found = told(problems, f"- {layers}")
-    assert found == ["3:38: model: more than 20000 items once its blocks and repeats are written out; repeat less"]
+    assert found == ["3:35: model: more than 10000 items once its blocks and repeats are written out; repeat less"]
 
 
 def test_blocks_that_double_have_an_end(problems):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slimtrain.lazy import Array
+from slimtrain.lazy import Array, jnp
 from slimtrain.net.scope import LayerError, Scope
 
 Function = Callable[..., Any] | None
@@ -26,6 +26,13 @@ def need_rank(op: str, inputs: Array, rank: int) -> None:
         raise LayerError(f"expects inputs of rank {rank}, got rank {inputs.ndim} {list(inputs.shape)}", hint)
 
 
+def need_floating(op: str, inputs: Array) -> None:
+    """Raises LayerError for whole numbers, which weights would be rounded to."""
+    if not jnp.issubdtype(inputs.dtype, jnp.floating):
+        hint = "encode them first, with 'one_hot_encoding' say, or leave model.input.dtype out"
+        raise LayerError(f"{op} takes floating-point inputs, got {inputs.dtype}", hint)
+
+
 def finish(
     scope: Scope,
     outputs: Array,
@@ -45,5 +52,5 @@ def finish(
         outputs = normalizer_fn(scope, outputs, **(normalizer_params or {}))
     elif biases_initializer is not None:
         biases = scope.variable("biases", (outputs.shape[axis],), biases_initializer, regularizer=biases_regularizer)
-        outputs = outputs + along(biases, axis, outputs.ndim)
+        outputs = outputs + along(biases, axis, outputs.ndim).astype(outputs.dtype)
     return activation_fn(outputs) if activation_fn is not None else outputs

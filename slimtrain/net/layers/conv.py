@@ -14,7 +14,7 @@ from slimtrain.config.values import (
 )
 from slimtrain.lazy import Array
 from slimtrain.net.components import relu, xavier, zeros
-from slimtrain.net.layers.common import channel_axis, finish, need_rank
+from slimtrain.net.layers.common import channel_axis, finish, need_floating, need_rank
 from slimtrain.net.lowering import convolution, convolution_flops
 from slimtrain.net.scope import LayerError, Scope
 
@@ -67,6 +67,7 @@ def conv2d(
     Source: TF-Slim layers, convolution2d.
     """
     need_rank("conv2d", inputs, 4)
+    need_floating("conv2d", inputs)
     if max(stride) > 1 and max(rate) > 1:
         raise LayerError(f"stride {list(stride)} and rate {list(rate)} are both above 1", "set one of them to 1")
     axis = channel_axis(data_format)

@@ -4,7 +4,7 @@ from slimtrain.config.catalog import layer
 from slimtrain.config.values import Activation, Count, Initializer, Normalizer, NormalizerArguments, Regularizer
 from slimtrain.lazy import Array
 from slimtrain.net.components import relu, xavier, zeros
-from slimtrain.net.layers.common import finish
+from slimtrain.net.layers.common import finish, need_floating
 from slimtrain.net.scope import LayerError, Scope
 
 
@@ -25,8 +25,7 @@ def fully_connected(
     """Multiplies the last axis by a matrix, then a normalizer or biases, then an activation.
 
     Variables: `weights` [in, out], `biases` [out] unless there is a normalizer. Inputs of a higher rank keep their
-        leading
-    axes, as in TF-Slim (whose documentation says otherwise).
+    leading axes, as in TF-Slim (whose documentation says otherwise).
 
     Args:
         num_outputs: length of the last axis afterwards.
@@ -48,9 +47,11 @@ def fully_connected(
     """
     if inputs.ndim < 2:
         raise LayerError(f"expects inputs of rank 2 or more, got rank {inputs.ndim}")
+    need_floating("fully_connected", inputs)
     if inputs.ndim > 2:
         shape = ", ".join(map(str, inputs.shape[1:]))
-        scope.warn(f"inputs of rank {inputs.ndim} (batch, {shape})", "add 'flatten' before it if you want rank 2")
+        came = f" from {scope.source}" if scope.source else ""
+        scope.warn(f"inputs of rank {inputs.ndim} (batch, {shape}){came}", "add 'flatten' before it if you want rank 2")
     shape2 = (inputs.shape[-1], num_outputs)
     weights = scope.variable("weights", shape2, weights_initializer, regularizer=weights_regularizer)
     outputs = inputs @ weights.astype(inputs.dtype)

@@ -21,7 +21,7 @@ from slimtrain.config.values import (
 )
 from slimtrain.lazy import Array, jax, jnp
 from slimtrain.net.components import ones, zeros
-from slimtrain.net.layers.common import along, channel_axis
+from slimtrain.net.layers.common import along, channel_axis, need_floating
 from slimtrain.net.scope import UPDATE_OPS, LayerError, Scope
 
 Initializers = Annotated[
@@ -158,6 +158,7 @@ def _affine(values: Array, gamma: Array | None, beta: Array | None, axis: int) -
 def _refuse(inputs: Array, renorm: bool, batch_weights: str | None, zero_debias: bool) -> None:
     if inputs.ndim < 2:
         raise LayerError(f"expects inputs of rank 2 or more, got rank {inputs.ndim}")
+    need_floating("batch_norm", inputs)
     if renorm and (batch_weights or zero_debias):
         other = "batch_weights" if batch_weights else "zero_debias_moving_mean"
         raise LayerError(f"renorm does not go with {other}", "drop one of them")
