@@ -1,6 +1,5 @@
 """Small networks from config text, for the tests of the rooms `net` and `train`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from slimtrain.config.text import read_text
 from slimtrain.jobs.build import Network, make_task, network
 from slimtrain.jobs.builtin import catalog
 from slimtrain.net.passes import apply, init, split
+from slimtrain.net.scope import Record, Scope
 from slimtrain.train.step import Task
 
 
@@ -34,6 +34,11 @@ class Net:
         """Fresh variables by name."""
         parameters, statistics = init(self.specs, jax.random.key(seed))
         return {**parameters, **statistics}
+
+    def random(self, seed=0):
+        """Random variables by name, all positive, without compiling anything."""
+        draw = np.random.default_rng(seed)
+        return {n: np.asarray(0.5 + draw.random(s.shape), np.float32) for n, s in self.specs.items()}
 
     def run(self, variables, inputs, training=False, seed=0, **fields):
         """One pass, compiled: (output, variables after it, end points)."""
@@ -93,5 +98,22 @@ def kept(tree: Any) -> Any:
     return jax.tree.map(np.array, tree)
 
 
-def names(mapping: Mapping[str, Any]) -> set[str]:
-    return set(mapping)
+def scope(op: str = "layer", training: bool = True, key: Any = None, fields: Any = None, **variables: Any) -> Scope:
+    """A scope `here` of one pass with the given variables, to call a layer's function in."""
+    values = {f"here/{n}": jnp.asarray(v) for n, v in variables.items()}
+    return Scope(Record(training, values, fields or {}, key), "here", op=op)
+
+
+def space(data_format: str) -> tuple[int, int]:
+    """The axes of height and width."""
+    return (2, 3) if data_format == "NCHW" else (1, 2)
+
+
+def windows(size: int, kernel: int, stride: int, rate: int, padding: str) -> tuple[int, int, int]:
+    """(outputs, padding before, padding after) along one dimension, by TensorFlow's rules."""
+    reach = (kernel - 1) * rate + 1
+    if padding == "VALID":
+        return max(-(-(size - reach + 1) // stride), 0), 0, 0
+    outputs = -(-size // stride)
+    total = max((outputs - 1) * stride + reach - size, 0)
+    return outputs, total // 2, total - total // 2

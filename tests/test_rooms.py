@@ -17,8 +17,9 @@ MAY = {
     "train": {"net", "config", "errors", "lazy"},
     "data": {"config", "errors"},
     "store": {"errors"},
-    "jobs": {"train", "net", "config", "data", "store", "errors", "lazy"},
-    "cli": {"jobs", "errors"},
+    "backend": set(),
+    "jobs": {"train", "net", "config", "data", "store", "errors", "lazy", "backend", "__init__"},
+    "cli": {"jobs", "errors", "backend", "__init__"},
     "__init__": {"jobs", "train", "net", "config", "data", "store", "errors", "lazy"},
     "__main__": {"cli"},
 }

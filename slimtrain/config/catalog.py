@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -257,11 +257,13 @@ def _clash(known: Definition, new: Definition) -> Problem:
 
 def plugin_modules(names: Iterable[str]) -> list[ModuleType]:
     """The modules named by `--plugin` and by installed `slimtrain.layers` entry points."""
-    loaded = [entry.load() for entry in entry_points(group="slimtrain.layers")]
-    for name in names:
-        try:
-            loaded.append(import_module(name))
-        except Exception as error:
-            told = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
-            raise ConfigError(Problem("--plugin", f"cannot import '{name}': {told}")) from error
-    return loaded
+    installed = [_loaded("plug-in", e.value, e.load) for e in entry_points(group="slimtrain.layers")]
+    return [*installed, *(_loaded("--plugin", name, partial(import_module, name)) for name in names)]
+
+
+def _loaded(where: str, name: str, load: Callable[[], ModuleType]) -> ModuleType:
+    try:
+        return load()
+    except Exception as error:
+        told = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise ConfigError(Problem(where, f"cannot import '{name}': {told}")) from error

@@ -159,7 +159,7 @@ def _allowed(override: Override, depth: int, mapping: dict[Key, Node], known: Kn
     name, above = override.path[depth], override.path[:depth]
     may = set(known(above))
     if override.sign == "~" or (name not in may and override.sign != "+"):
-        near = did_you_mean(name, {*may, *map(str, mapping)})
+        near = did_you_mean(name, {*map(str, mapping), *(may if override.sign != "~" else ())})
         add = "" if override.sign == "~" else f"+{override.text.lstrip('+')} adds it"
         here = f" in '{'.'.join(above)}'" if above else ""
         hint = near or add

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from tqdm import tqdm
 
@@ -32,9 +33,8 @@ class Talk:
     def bar(self, total: int, done: int, unit: str, what: str) -> Iterator[Advance]:
         """A progress bar from `done` to `total`; none with -q or where stderr is no terminal."""
         hidden = self.level < 0 or not sys.stderr.isatty()
-        with tqdm(
-            total=total, initial=done, unit=unit, desc=what, disable=hidden, dynamic_ncols=True, file=sys.stderr
-        ) as shown:
+        looks: dict[str, Any] = {"unit": unit, "desc": what, "dynamic_ncols": True, "leave": None}  # inner bars vanish
+        with tqdm(total=total, initial=done, disable=hidden, file=sys.stderr, **looks) as shown:
 
             def advance(number: int, postfix: str) -> None:
                 if postfix:

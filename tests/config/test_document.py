@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimtrain.config.document import check, in_order, known_keys, read
+from slimtrain.config.nodes import make, plain
 from slimtrain.config.text import read_text
 from slimtrain.errors import ConfigError, Mark, Problem
 from slimtrain.jobs.builtin import catalog
@@ -259,7 +260,7 @@ TOKENS = ["{", "}", "[]", "{}", ": ", "- ", "null", "3", "-1", "1e9", "true", "$
 TOKENS += ["layers", "ops", "use: base", "block: unit", "repeat: 3", "reuse: true", "inputs: [a, b]", "scope: a"]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_mutation_of_a_config_makes_any_error_but_a_config_error(toys, data):
     lines = list(PIECES)
@@ -282,11 +283,9 @@ def subtrees(value):
     return [value, *(s for v in below for s in subtrees(v))]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_no_exchange_of_values_makes_any_error_but_a_config_error(toys, data):
-    from slimtrain.config.nodes import make, plain
-
     tree = plain(read_text(NAMED, "net.yaml"))
     odd = st.sampled_from([None, True, -1, 3, 0.5, float("nan"), "", "conv2d", "$width", [], {}, [[]], {"a": {}}])
     for _ in range(data.draw(st.integers(1, 3))):

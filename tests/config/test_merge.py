@@ -62,7 +62,6 @@ def files(folder, **texts):
         ("seed=7", ["seed"], 7),
         ("train.steps=1e3", ["train", "steps"], 1000.0),
         ("train.log_every=1", ["train", "log_every"], 1),
-        ("data.source=mnist", None, None),
         ("model.layers.0.conv2d.num_outputs=8", ["model", "layers", 0, "conv2d", "num_outputs"], 8),
         ("model.layers.1.flatten.scope=x", ["model", "layers", 1], {"flatten": {"scope": "x"}}),
         ("model.layers.1.flatten={scope: x}", ["model", "layers", 1], {"flatten": {"scope": "x"}}),
@@ -80,9 +79,6 @@ def files(folder, **texts):
     ],
 )
 def test_overrides_set_add_and_remove(override, path, value):
-    if path is None:
-        assert "no key 'source' in 'data'" in refused(override)
-        return
     found = plain(changed(override))
     for step in path:
         found = found[step]
@@ -105,7 +101,8 @@ def test_overrides_apply_in_order():
         ("train.zzz=1", "1:1: 'train.zzz=1': no key 'zzz' in 'train'; +train.zzz=1 adds it"),
         ("~train.zzz", "1:1: '~train.zzz': no key 'zzz' in 'train'"),
         ("~trian", "1:1: '~trian': no key 'trian'; did you mean 'train'?"),
-        ("~train.keep", "1:1: '~train.keep': no key 'keep' in 'train'; did you mean 'keep'?"),
+        ("~train.keep", "1:1: '~train.keep': no key 'keep' in 'train'"),
+        ("data.source=x", "1:1: 'data.source=x': no key 'source' in 'data'; +data.source=x adds it"),
         ("+seed=1", "1:1: '+seed=1': the key is there already; drop the '+'"),
         ("seed.x=1", "1:1: 'seed.x=1': 'seed' holds 0, not a mapping"),
         ("optimizer.momentum.x=1", "1:1: 'optimizer.momentum.x=1': 'optimizer' holds 'sgd', not a mapping"),
@@ -140,10 +137,7 @@ def test_overrides_apply_in_order():
     ],
 )
 def test_an_override_that_fails_says_why(override, message):
-    if override == "~train.keep":
-        assert refused(override).startswith("command line:1:1: '~train.keep': no key 'keep' in 'train'")
-    else:
-        assert refused(override) == f"command line:{message}"
+    assert refused(override) == f"command line:{message}"
 
 
 def test_every_wrong_override_is_told_with_its_number(tmp_path):

@@ -108,7 +108,10 @@ def test_a_repeated_tap_is_a_tap(plan):
 
 def test_joins(plan):
     built = plan(f"""- residual: {{scope: r, layers: [{{{FC}}}], activation_fn: relu}}
-- concat: {{scope: m, axis: 1, branches: [flatten, [flatten, {FC.split(":")[0]}: {{num_outputs: 2}}], {{scope: b, layers: [flatten]}}, []]}}
+- concat:
+    scope: m
+    axis: 1
+    branches: [flatten, [flatten, {{{FC}}}], {{scope: b, layers: [flatten]}}, []]
 - add: {{branches: [[], [flatten]]}}
 - multiply: {{inputs: [r, m]}}""")
     residual, concat, add, multiply = built.items
@@ -219,12 +222,13 @@ def test_reuse_of_a_block_reaches_what_is_inside(problems):
     assert told(problems, f"{block}\n{again}") == []
 
 
-def test_items_have_an_end(problems):
+def test_items_have_an_end(problems, monkeypatch):
+    monkeypatch.setattr("slimtrain.config.plan.MAX_ITEMS", 1500)
     layers = "flatten"
     for _ in range(3):
         layers = f"{{layers: [{layers}], repeat: 1000}}"
     found = told(problems, f"- {layers}")
-    assert found == ["3:35: model: more than 10000 items once its blocks and repeats are written out; repeat less"]
+    assert found == ["3:35: model: more than 1500 items once its blocks and repeats are written out; repeat less"]
 
 
 def test_blocks_that_double_have_an_end(problems):

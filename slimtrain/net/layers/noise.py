@@ -16,8 +16,7 @@ def dropout(
     is_training: bool | None = None,
     seed: Whole | None = None,
 ) -> Array:
-    """Sets elements to 0 with probability 1 - keep_prob and scales the others by 1 / keep_prob; the identity at
-    evaluation.
+    """Drops elements with probability 1 - keep_prob, scales the rest by 1 / keep_prob; the identity at evaluation.
 
     Args:
         keep_prob: probability that an element is kept, above 0 to 1.

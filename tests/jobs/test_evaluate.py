@@ -1,0 +1,96 @@
+"""`eval`: the metrics of a whole split, whatever the batches are and wherever the weights come from."""
+
+import json
+
+import numpy as np
+import pytest
+
+from slimtrain.jobs.evaluate import evaluate
+from slimtrain.jobs.target import load
+
+
+def last_line(run, kind="eval/"):
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    found = [line for line in lines if any(n.startswith(kind) for n in line)][-1]
+    return {n.removeprefix(kind): v for n, v in found.items() if n.startswith(kind)}
+
+
+def test_a_run_evaluates_to_its_last_line(cli, run):
+    done = cli("eval", run, "--json")
+    assert json.loads(done.out) == {
+        "run": str(run),
+        "checkpoint": "step_00000024",
+        "split": "test",
+        "examples": 41,
+        "metrics": last_line(run),
+    }
+    assert done.err == ""
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_every_example_counts_once(run, size):
+    found = evaluate(load(run, [f"data.eval_batch_size={size}"]), run=run)
+    assert found.examples == 41
+    assert found.metrics == pytest.approx(last_line(run), abs=1e-6)
+    assert found.metrics["accuracy"] * 41 == pytest.approx(round(found.metrics["accuracy"] * 41), abs=1e-9)
+
+
+def test_checkpoints_and_splits(cli, run):
+    best = (run / "best").read_text().strip()
+    assert json.loads(cli("eval", run, "--checkpoint", "best", "--json").out)["checkpoint"] == best
+    earlier = json.loads(cli("eval", run, "--checkpoint", "18", "--json").out)
+    assert earlier["checkpoint"] == "step_00000018" and earlier["metrics"] != last_line(run)
+    train = json.loads(cli("eval", run, "--split", "train", "--json").out)
+    assert (train["split"], train["examples"]) == ("train", 96)
+    assert cli("eval", run, "--split", "train").out.endswith("   (train, n = 96, step_00000024)\n")
+
+
+def test_a_config_takes_weights_from_anywhere(cli, run, small, tmp_path):
+    for form in ("npz", "safetensors"):
+        out = tmp_path / f"weights.{form}"
+        assert cli("export", run, "--format", form, "--out", out).code == 0
+        told = json.loads(cli("eval", small, "--weights", out, "--json").out)
+        assert told["metrics"] == last_line(run) and told["checkpoint"] == out.name
+    assert json.loads(cli("eval", small, "--weights", run, "--json").out)["metrics"] == last_line(run)
+    folder = run / "checkpoints" / "step_00000024"
+    assert json.loads(cli("eval", small, "--weights", folder, "--json").out)["metrics"] == last_line(run)
+
+
+def test_several_losses_are_told_apart(run):
+    both = ["losses=[sparse_softmax_cross_entropy, {softmax_cross_entropy: {weight: 0.5}}]"]
+    found = evaluate(load(run, both), run=run).metrics
+    parts = {n: v for n, v in found.items() if n.startswith("losses/")}
+    assert set(parts) == {"losses/sparse_softmax_cross_entropy", "losses/softmax_cross_entropy"}
+    penalty = found["loss"] - sum(parts.values())
+    single = last_line(run)["loss"]
+    assert single - parts["losses/sparse_softmax_cross_entropy"] == pytest.approx(penalty, abs=1e-6) and penalty > 0
+
+
+@pytest.mark.parametrize(
+    "words, code, sentence",
+    [
+        (["--checkpoint", "7"], 5, "has no checkpoint '7'; give best, last or a step; there are "),
+        (["--checkpoint", "newest"], 5, "has no checkpoint 'newest'; give best, last or a step"),
+        (["--split", "val"], 4, "data: there is no 'val' split; the data has: train, test"),
+        (["--weights", "none.npz"], 5, "none.npz: there is no such file"),
+        (["--weights", "none.pkl"], 5, "none.pkl: is not a name for a file of weights; give one that ends in (.npz, "),
+        (["losses=[]", "metrics=[]"], 2, "the config names no losses and no metrics; add 'metrics: [accuracy]'"),
+        (["model.layers.3.fully_connected.num_outputs=5"], 5, "'logits/weights' has shape [144, 4] there, [144, 5] in"),
+        (["data.test=none.npz"], 4, "none.npz: cannot be read: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_evaluated(cli, run, words, code, sentence):
+    done = cli("eval", run, *words)
+    assert done.code == code and sentence in done.err and done.out == ""
+
+
+def test_a_config_alone_has_no_weights(cli, small, tmp_path):
+    done = cli("eval", small)
+    assert (done.code, done.err) == (
+        2,
+        "eval: a config has no weights to evaluate; give a run directory, or --weights FILE with the config\n",
+    )
+    np.savez(tmp_path / "other.npz", **{"conv1/weight": np.zeros((3, 3, 1, 4))})
+    done = cli("eval", small, "--weights", tmp_path / "other.npz")
+    assert done.code == 5 and "has no 'conv1/weights'; did you mean 'conv1/weight'?\n" in done.err
+    assert "--exclude" not in done.err and len(done.err.splitlines()) == 7

@@ -1,0 +1,24 @@
+"""What is said on stderr, and how loud."""
+
+from slimtrain.errors import Problem
+from slimtrain.jobs.talk import QUIET, Talk
+
+
+def test_levels(capsys):
+    for talk in (QUIET, Talk(), Talk(1)):
+        talk.say("matters")
+        talk.say("detail", 1)
+    out, err = capsys.readouterr()
+    assert (out, err.split()) == ("", ["matters", "matters", "detail"])
+
+
+def test_warnings_are_told_once(capsys):
+    problem = Problem("here", "looks odd", severity="warning")
+    Talk().warn((problem, problem))
+    assert capsys.readouterr().err == "here: looks odd   [warning]\n"
+
+
+def test_no_bar_without_a_terminal(capsys):
+    with Talk().bar(3, 1, "step", "net") as advance:
+        advance(1, "loss 1")
+    assert capsys.readouterr() == ("", "")
