@@ -290,10 +290,15 @@ def check(
     errors = [p for p in problems if p.severity == "error"]
     for problem in problems if not quiet else errors:
         click.echo(str(problem), err=True)
-    told = f"{len(errors)} errors, {len(problems) - len(errors)} warnings" if problems else f"{target}: no problems"
+    told = counted(len(errors), len(problems) - len(errors)) if problems else f"{target}: no problems"
     show({"ok": not errors, "problems": [problem_record(p) for p in problems]}, told, as_json)
     if errors:
         raise SystemExit(2)
+
+
+def counted(errors: int, warnings: int) -> str:
+    """`1 error, 2 warnings`."""
+    return ", ".join(f"{n} {word}{'s' * (n != 1)}" for n, word in ((errors, "error"), (warnings, "warning")))
 
 
 @main.command()

@@ -5,13 +5,13 @@ values are replaced, never merged; null is a value.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from slimtrain.config import values
 from slimtrain.config.catalog import LOSS_WORDS, WORDS, Catalog, Definition, Parameter
 from slimtrain.config.nodes import Key, Node, plain
-from slimtrain.config.records import Argument, Component, Origin
+from slimtrain.config.records import Argument, Component, Origin, OriginKind
 from slimtrain.errors import Mark, Problem, did_you_mean, one_of
 
 
@@ -42,12 +42,26 @@ class Resolver:
 
 @dataclass(frozen=True)
 class Call:
-    """A function about to be resolved: its name in messages, what the config gives it, the scopes there."""
+    """A function about to be resolved: its name in messages, what the config gives it, the scopes there.
+
+    `kind` says what set the values it is given; `kinds` says it of single arguments where they differ.
+    """
 
     where: str
     given: Mapping[Key, Node]
     mark: Mark
     env: Env
+    kind: OriginKind = "call"
+    kinds: Mapping[str, OriginKind] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a component stands: its name in messages, the scopes there (they reach normalizers), what set it."""
+
+    where: str
+    env: Env
+    kind: OriginKind = "call"
 
 
 def resolve(
@@ -94,7 +108,7 @@ def candidates(definition: Definition, call: Call, name: str) -> list[tuple[Orig
         found += [(Origin("scope", s.mark), s.node) for s in (*setting.hidden, setting)]
     given = next((k for k in call.given if k == name), None)
     if given is not None:
-        found.append((Origin("call", given.mark), call.given[given]))
+        found.append((Origin(call.kinds.get(name, call.kind), given.mark), call.given[given]))
     return found
 
 
@@ -113,7 +127,7 @@ def _argument(resolver: Resolver, definition: Definition, call: Call, parameter:
     origin, node = settings[-1]
     if origin.kind == "scope" and origin.mark:
         resolver.consumed.add(origin.mark)
-    value = _converted(resolver, definition, call, parameter, node)
+    value = _converted(resolver, definition, call, parameter, node, origin.kind)
     return Argument(value, origin, tuple(chain))
 
 
@@ -125,36 +139,38 @@ def _default(resolver: Resolver, definition: Definition, call: Call, parameter: 
     kind = parameter.marker
     if isinstance(kind, values.ComponentOf) and parameter.default is not None:
         node = Node(_written(parameter.default), call.mark)
-        return _converted(resolver, definition, call, parameter, node)
+        return _converted(resolver, definition, call, parameter, node, "default")
     return parameter.default
 
 
-def _converted(resolver: Resolver, definition: Definition, call: Call, parameter: Parameter, node: Node) -> Any:
+def _converted(
+    resolver: Resolver, definition: Definition, call: Call, parameter: Parameter, node: Node, origin: OriginKind
+) -> Any:
     kind = parameter.marker
     if node.value is None and values.takes_null(parameter.annotation):
         return None
-    where = f"{call.where}: {parameter.name}"
+    site = Site(f"{call.where}: {parameter.name}", call.env, origin)
     if isinstance(kind, values.ComponentOf):
-        return component(resolver, kind.kind, node, where, call.env, _inner(resolver, definition, call, kind.kind))
+        return component(resolver, kind.kind, node, site, _inner(resolver, definition, call, kind.kind))
     if isinstance(kind, values.ComponentsOf):
-        return components(resolver, kind.kind, node, where)
+        return components(resolver, kind.kind, node, site)
     if isinstance(kind, values.NamedComponents):
-        return _named(resolver, kind, node, where, call.env)
+        return _named(resolver, kind, node, site)
     if isinstance(kind, values.PathTo):
-        return _path(resolver, kind, node, where)
+        return _path(resolver, kind, node, site.where)
     try:
         return values.check(parameter.annotation, plain(node))
     except ValueError as error:
-        resolver.problem(where, str(error), mark=node.mark)
+        resolver.problem(site.where, str(error), mark=node.mark)
         return None
 
 
-def _inner(resolver: Resolver, definition: Definition, call: Call, kind: str) -> Node | None:
-    """The `normalizer_params` that go with a `normalizer_fn`."""
+def _inner(resolver: Resolver, definition: Definition, call: Call, kind: str) -> tuple[Origin, Node] | None:
+    """The `normalizer_params` that go with a `normalizer_fn`, and what set them."""
     settings = candidates(definition, call, "normalizer_params") if kind == "normalizer" else []
     if settings and settings[-1][0].kind == "scope" and settings[-1][0].mark:
         resolver.consumed.add(settings[-1][0].mark)
-    return settings[-1][1] if settings else None
+    return settings[-1] if settings else None
 
 
 def _path(resolver: Resolver, kind: values.PathTo, node: Node, where: str) -> Any:
@@ -164,18 +180,18 @@ def _path(resolver: Resolver, kind: values.PathTo, node: Node, where: str) -> An
     return None
 
 
-def _named(resolver: Resolver, kind: values.NamedComponents, node: Node, where: str, env: Env) -> Any:
+def _named(resolver: Resolver, kind: values.NamedComponents, node: Node, site: Site) -> Any:
     if node.mapping is None:
-        resolver.problem(where, f"expected a mapping of {one_of(kind.names)}, got {node.what}", mark=node.mark)
+        resolver.problem(site.where, f"expected a mapping of {one_of(kind.names)}, got {node.what}", mark=node.mark)
         return None
     for key in node.mapping:
         if key not in kind.names:
-            resolver.problem(where, f"no '{key}' here", f"it takes {one_of(kind.names)}", key.mark)
-    return {str(k): component(resolver, kind.kind, v, where, env) for k, v in node.mapping.items() if k in kind.names}
+            resolver.problem(site.where, f"no '{key}' here", f"it takes {one_of(kind.names)}", key.mark)
+    return {str(k): component(resolver, kind.kind, v, site) for k, v in node.mapping.items() if k in kind.names}
 
 
 def component(
-    resolver: Resolver, kind: str, node: Node, where: str, env: Env, inner: Node | None = None
+    resolver: Resolver, kind: str, node: Node, site: Site, inner: tuple[Origin, Node] | None = None
 ) -> Component | None:
     """`name`, `{name: {argument: value}}` or `{name: scalar}` as a component of a kind; None after a problem.
 
@@ -183,8 +199,7 @@ def component(
         resolver: catalog and lists.
         kind: the kind that is wanted.
         node: the component as written; a number is a constant schedule.
-        where: what to call it in messages.
-        env: arg scopes, which reach normalizers.
+        site: where it stands.
         inner: arguments given apart, as `normalizer_params`; they beat those written inside.
     """
     if kind == "schedule" and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
@@ -193,19 +208,33 @@ def component(
     if name is None or body is None:
         got = f"{len(node.mapping)} keys: {', '.join(node.mapping)}" if node.mapping else node.what
         what = f"expected one {kind}, as a name or {{name: arguments}}, got {got}"
-        resolver.problem(where, what, mark=node.mark)
+        resolver.problem(site.where, what, mark=node.mark)
         return None
     definition = resolver.catalog.kind(kind).get(str(name))
     if definition is None:
         known = resolver.catalog.kind(kind)
         hint = did_you_mean(name, known) or f"there are {one_of(sorted(known))}"
-        resolver.problem(where, f"no {kind} '{name}'", hint, name.mark)
+        resolver.problem(site.where, f"no {kind} '{name}'", hint, name.mark)
         return None
-    given = {**_arguments_of(resolver, definition, body, where), **_apart(resolver, inner, where)}
-    scopes = env if kind == "normalizer" else {}
-    call = Call(f"{where} {definition.name}", given, node.mark, scopes)
+    call = _component_call(resolver, kind, definition, node, body, site, inner)
     extra = extra_words(kind, definition)
     return Component(definition.kind, definition.name, resolve(resolver, definition, call, extra), node.mark)
+
+
+def _component_call(
+    resolver: Resolver,
+    kind: str,
+    definition: Definition,
+    node: Node,
+    body: Node,
+    site: Site,
+    inner: tuple[Origin, Node] | None,
+) -> Call:
+    apart = _apart(resolver, inner[1] if inner else None, site.where)
+    given = {**_arguments_of(resolver, definition, body, site.where), **apart}
+    kinds: dict[str, OriginKind] = {str(k): inner[0].kind for k in apart} if inner else {}
+    env = site.env if kind == "normalizer" else {}
+    return Call(f"{site.where} {definition.name}", given, node.mark, env, site.kind, kinds)
 
 
 def _split(node: Node) -> tuple[Key | None, Node | None]:
@@ -235,10 +264,10 @@ def _apart(resolver: Resolver, inner: Node | None, where: str) -> Mapping[Key, N
     return inner.mapping or {}
 
 
-def components(resolver: Resolver, kind: str, node: Node, where: str) -> tuple[Component, ...]:
+def components(resolver: Resolver, kind: str, node: Node, site: Site) -> tuple[Component, ...]:
     """A list of components of one kind; a single one may stand without the list."""
     nodes = node.sequence if node.sequence is not None else (node,)
-    found = (component(resolver, kind, n, where, {}) for n in nodes)
+    found = (component(resolver, kind, n, Site(site.where, {}, site.kind)) for n in nodes)
     return tuple(c for c in found if c is not None)
 
 

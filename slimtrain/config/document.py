@@ -9,7 +9,8 @@ from slimtrain.config.arguments import Call, Resolver, resolve
 from slimtrain.config.catalog import LOSS_WORDS, WORDS, Catalog, Definition, Parameter
 from slimtrain.config.merge import load
 from slimtrain.config.nodes import Node
-from slimtrain.config.plan import Builder, Place, build_items, unconsumed
+from slimtrain.config.places import Builder, Place, unconsumed
+from slimtrain.config.plan import build_items
 from slimtrain.config.records import Argument, Component, Plan
 from slimtrain.config.scopes import Scopes, enter
 from slimtrain.config.sections import DATA, INPUT, MODEL, TOP, TRAIN, Data, Train
@@ -118,16 +119,7 @@ def _section(
     where: str,
     extra: Mapping[str, Parameter] | None = None,
 ) -> dict[str, Argument]:
-    call = Call(where, node.mapping or {}, node.mark, {})
-    found = resolve(resolver, definition, call, extra)
-    return {name: _from_config(argument) for name, argument in found.items()}
-
-
-def _from_config(argument: Argument) -> Argument:
-    """The same argument, said to come from the config rather than a call."""
-    chain = tuple((replace(o, kind="config") if o.kind == "call" else o, v) for o, v in argument.chain)
-    origin = replace(argument.origin, kind="config") if argument.origin.kind == "call" else argument.origin
-    return Argument(argument.value, origin, chain)
+    return resolve(resolver, definition, Call(where, node.mapping or {}, node.mark, {}, "config"), extra)
 
 
 def _data(resolver: Resolver, node: Node) -> tuple[Component | None, dict[str, Argument]]:

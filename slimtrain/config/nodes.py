@@ -89,3 +89,9 @@ def make(value: Any, mark: Mark) -> Node:
     if isinstance(value, dict):
         return Node({Key(k, mark): make(v, mark) for k, v in value.items()}, mark)
     return Node(tuple(make(v, mark) for v in value) if isinstance(value, (list, tuple)) else value, mark)
+
+
+def in_order(first: dict[Key, Node], merged: dict[Key, Node]) -> dict[Key, Node]:
+    """The merged mapping in the order of the first, then of what came to it."""
+    keys = {**{str(k): k for k in first}, **{str(k): k for k in merged}}
+    return {key: merged[key] for key in keys.values() if key in merged}

@@ -4,18 +4,18 @@ One function an item form. After this nothing knows of arg scopes, params or def
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
-from slimtrain.config.arguments import Call, Env, Resolver, resolve
+from slimtrain.config.arguments import Call, resolve
 from slimtrain.config.catalog import WORDS, Definition, Description
 from slimtrain.config.items import Form, form_of, repeated, split, stacked, with_scope
-from slimtrain.config.names import Names, nearest, under
 from slimtrain.config.nodes import Key, Node
 from slimtrain.config.params import bound, substitute
-from slimtrain.config.records import Argument, Component, GroupPlan, Item, LayerPlan, Words
-from slimtrain.config.scopes import Scopes, enter
-from slimtrain.errors import Mark, Problem, did_you_mean, one_of
+from slimtrain.config.places import Builder, Place, path_of, register, words_of
+from slimtrain.config.records import Component, GroupPlan, Item, LayerPlan, Words
+from slimtrain.config.scopes import enter
+from slimtrain.errors import Mark, did_you_mean, one_of
 
 MAX_ITEMS = 10_000
 Kind: TypeAlias = Literal["block", "tap"]
@@ -27,31 +27,6 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "stack": ("layer", "stack_args", "arg_scope"),
 }
 _GROUP = Definition("block", "block", lambda: None, {}, (), "", "", Description("block"))
-
-
-@dataclass(frozen=True)
-class Builder:
-    """What building shares: named scopes and blocks; names, end points and items so far; the resolver."""
-
-    scopes: Scopes
-    blocks: Mapping[str, Node]
-    resolver: Resolver
-    names: Names = field(default_factory=Names)
-    points: dict[str, Mark] = field(default_factory=dict)
-    items: list[Mark] = field(default_factory=list)
-
-    def problem(self, where: str, what: str, hint: str = "", mark: Mark | None = None) -> None:
-        self.resolver.problem(where, what, hint, mark)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an item stands: scope path, arg scopes, whether variables are shared, the blocks around."""
-
-    path: str
-    env: Env
-    reuse: bool = False
-    inside: tuple[str, ...] = ()
 
 
 def build_items(builder: Builder, place: Place, layers: Node | None, where: str) -> tuple[Item, ...]:
@@ -83,11 +58,11 @@ def _layer(builder: Builder, place: Place, form: Form) -> Item | None:
     label = f"{form.name} '{scope}'" if (scope := _text(form.body, "scope")) else form.name
     call = Call(label, form.body, form.mark, place.env)
     arguments = resolve(builder.resolver, definition, call, WORDS)
-    path = _path(builder, place, arguments, definition.description.scope, label, form.mark)
-    words = _words(builder, place, arguments, label, form.mark)
+    path = path_of(builder, place, arguments, definition.description.scope, label, form.mark)
+    words = words_of(builder, place, arguments, label, form.mark)
     _one_input(builder, words, label, form.mark)
     own = {n: a for n, a in arguments.items() if n not in WORDS}
-    _register(builder, path, words, own.get("normalizer_fn"), form.mark)
+    register(builder, path, words, own.get("normalizer_fn"), form.mark)
     return LayerPlan(Component("layer", definition.name, own, form.mark), path, words, form.mark)
 
 
@@ -105,7 +80,7 @@ def _block(builder: Builder, place: Place, form: Form, kind: Kind = "block") -> 
     words, path, inner = _group(builder, place, form, given, parts.get("arg_scope"))
     _one_input(builder, words, form.name, form.mark)
     items = build_items(builder, inner, parts.get("layers"), form.name)
-    _register(builder, path, words, None, form.mark)
+    register(builder, path, words, None, form.mark)
     return GroupPlan(kind, (items,), path, words, form.mark)
 
 
@@ -163,7 +138,7 @@ def _join(builder: Builder, place: Place, form: Form) -> Item | None:
     if branches:
         _one_input(builder, words, form.name, form.mark)
     own = {n: a for n, a in words.arguments.items() if n not in WORDS}
-    _register(builder, path, words, None, form.mark)
+    register(builder, path, words, None, form.mark)
     join = Component("join", form.name, own, form.mark)
     return GroupPlan("join", branches, path, words, form.mark, join)
 
@@ -232,84 +207,10 @@ def _group(
     parts = _PARTS.get(form.name) or _PARTS["join" if definition else "block"]
     definition = replace(definition or _GROUP, name=form.name, given=parts)
     arguments = resolve(builder.resolver, definition, call, WORDS)
-    path = _path(builder, place, arguments, default, form.name, form.mark)
-    words = _words(builder, place, arguments, form.name, form.mark)
+    path = path_of(builder, place, arguments, default, form.name, form.mark)
+    words = words_of(builder, place, arguments, form.name, form.mark)
     env = enter(builder.scopes, declaration, place.env)
     return words, path, replace(place, path=path or place.path, env=env, reuse=place.reuse or words.reuse)
-
-
-def _path(
-    builder: Builder, place: Place, arguments: Mapping[str, Argument], default: str, label: str, mark: Mark
-) -> str:
-    """The item's full scope path, opened; '' for an item without a scope."""
-    scope = arguments["scope"].value if "scope" in arguments else None
-    reuse = bool(arguments["reuse"].value) if "reuse" in arguments else False
-    if scope is None:
-        if reuse:
-            builder.problem(label, "reuse without a scope", "name the scope to share: 'scope: NAME'", mark)
-        path = builder.names.unique(place.path, default) if default else ""
-    else:
-        path = under(place.path, scope)
-        _checked_scope(builder, path, reuse, place, label, arguments["scope"].origin.mark or mark)
-    if path:
-        builder.names.open(path, mark)
-    return path
-
-
-def _checked_scope(builder: Builder, path: str, reuse: bool, place: Place, label: str, mark: Mark) -> None:
-    first = builder.names.first.get(path)
-    if first is not None and not (reuse or place.reuse):
-        hint = "add 'reuse: true' to share its variables, or give it another scope"
-        builder.problem(label, f"scope '{path}' is taken at {first}", hint, mark)
-    if first is None and reuse:
-        hint = did_you_mean(path, builder.names.first) or "the first use goes without 'reuse'"
-        builder.problem(label, f"nothing to reuse: no earlier scope '{path}'", hint, mark)
-
-
-def _words(builder: Builder, place: Place, arguments: Mapping[str, Argument], label: str, mark: Mark) -> Words:
-    value = {name: argument.value for name, argument in arguments.items()}
-    names = value.get("inputs") or ()
-    inputs = tuple(_input(builder, place, n, label, arguments["inputs"].origin.mark or mark) for n in names)
-    return Words(
-        inputs=inputs,
-        alias=value.get("alias") or (),
-        reuse=bool(value.get("reuse")),
-        outputs_collections=value.get("outputs_collections") or (),
-        variables_collections=value.get("variables_collections") or (),
-        trainable=value.get("trainable") is not False,
-        remat=bool(value.get("remat")),
-        arguments=arguments,
-    )
-
-
-def _input(builder: Builder, place: Place, name: str, label: str, mark: Mark) -> str:
-    found = nearest(name, place.path, builder.points)
-    if found is None:
-        hint = did_you_mean(name, builder.points) or "inputs are earlier end points; 'slimtrain inspect' lists them"
-        builder.problem(label, f"inputs: no earlier end point '{name}'", hint, mark)
-    return found or name
-
-
-def _register(builder: Builder, path: str, words: Words, normalizer: Argument | None, mark: Mark) -> None:
-    if normalizer is not None and isinstance(normalizer.value, Component):
-        builder.points[under(path, normalizer_scope(builder.resolver, normalizer.value))] = mark
-    for name in (path, *words.alias):
-        if name:
-            builder.points[name] = mark
-
-
-def normalizer_scope(resolver: Resolver, normalizer: Component) -> str:
-    """The scope that a normalizer opens inside its layer."""
-    explicit = normalizer.arguments.get("scope")
-    definition = resolver.catalog.kind("layer")[normalizer.name]
-    return (explicit.value if explicit else None) or definition.description.scope
-
-
-def unconsumed(builder: Builder) -> list[Problem]:
-    """Warnings for scope entries that no layer took a value from."""
-    unused = {m: text for m, text in builder.scopes.declared.items() if m not in builder.resolver.consumed}
-    hint = "no layer of these ops stands inside it, or all set the argument themselves"
-    return [Problem("arg_scope", f"{text} is never used", hint, mark, "warning") for mark, text in unused.items()]
 
 
 def _key(name: str) -> Key:

@@ -6,12 +6,14 @@ from typing import Any, Literal, TypeAlias
 
 from slimtrain.errors import COMMAND_LINE, Mark
 
+OriginKind: TypeAlias = Literal["default", "scope", "call", "config"]
+
 
 @dataclass(frozen=True)
 class Origin:
     """Where a value was set: a function's default, an arg scope, the call, or elsewhere in the config."""
 
-    kind: Literal["default", "scope", "call", "config"]
+    kind: OriginKind
     mark: Mark | None = None
 
     def __str__(self) -> str:

@@ -56,8 +56,7 @@ def adamw(
     epsilon: Positive = 1e-8,
     weight_decay: NonNegative = 1e-4,
 ) -> Any:
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2017) on kernels and matrices; biases and norms are
-    left.
+    """Adam with decoupled weight decay on kernels and matrices, not on biases and norms (Loshchilov and Hutter, 2017).
 
     Args:
         learning_rate: a number or a schedule.

@@ -9,7 +9,7 @@ import pytest
 from slimtrain.config import catalog as describe
 from slimtrain.config import values as v
 from slimtrain.config.document import check
-from slimtrain.config.merge import apply_override, parse_override
+from slimtrain.config.overrides import apply_override, parse_override
 from slimtrain.config.text import read_text
 from slimtrain.errors import ConfigError
 

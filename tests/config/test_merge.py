@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slimtrain.config.merge import apply_override, load, parse_override
+from slimtrain.config.merge import load
 from slimtrain.config.nodes import plain
+from slimtrain.config.overrides import apply_override, parse_override
 from slimtrain.config.text import read_text
 from slimtrain.errors import ConfigError
 

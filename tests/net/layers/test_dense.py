@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from nets import layers, numbers
+from nets import layers, numbers, scope
 
-from slimtrain.errors import ConfigError
+from slimtrain.net.layers.dense import flatten, fully_connected
+from slimtrain.net.scope import LayerError
 
 
 def test_it_multiplies_the_last_axis_and_adds_biases():
@@ -33,13 +34,11 @@ def test_relu_is_the_default_activation_and_null_is_none():
 
 
 def test_a_vector_of_examples_has_no_axis_to_multiply():
-    with pytest.raises(ConfigError, match="expects inputs of rank 2 or more, got rank 1"):
-        layers("[fully_connected: {num_outputs: 1}]", ())
+    with pytest.raises(LayerError, match="expects inputs of rank 2 or more, got rank 1"):
+        fully_connected(scope(), numbers(3), num_outputs=1)
 
 
 @pytest.mark.parametrize(("shape", "want"), [((2, 3, 4), 24), ((), 1), ((7,), 7)])
 def test_flatten_makes_each_example_a_row(shape, want):
-    net = layers("[flatten]", shape)
     inputs = numbers(2, *shape)
-    output, _, _ = net.run({}, inputs)
-    np.testing.assert_array_equal(output, inputs.reshape(2, want))
+    np.testing.assert_array_equal(flatten(scope(), inputs), inputs.reshape(2, want))
