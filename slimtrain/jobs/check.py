@@ -6,7 +6,10 @@ from typing import Any
 
 from slimtrain.config.document import Document, in_order, read
 from slimtrain.config.names import under
+from slimtrain.config.nodes import plain
 from slimtrain.config.records import Argument, Component, LayerPlan
+from slimtrain.config.resolved import resolved
+from slimtrain.config.text import read_text
 from slimtrain.config.yaml_out import text
 from slimtrain.errors import ConfigError, Problem, SlimtrainError, did_you_mean
 from slimtrain.jobs.builtin import catalog
@@ -49,6 +52,12 @@ def problem_record(problem: Problem) -> dict[str, Any]:
         "message": problem.what,
         "hint": problem.hint,
     }
+
+
+def resolved_as(document: Document, origins: bool) -> tuple[Any, str]:
+    """The resolved config as (plain values, YAML text)."""
+    shown = resolved(document, origins)
+    return plain(read_text(shown, document.name)), shown.rstrip("\n")
 
 
 def explain(document: Document, key: str) -> dict[str, Any]:

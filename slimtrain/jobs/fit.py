@@ -118,8 +118,8 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
     net = network(document, data)
     task = make_task(document, net)
     batches = feed(document, data, task.objective, net)
-    total = document.train.steps or (document.train.epochs or 0) * batches.epoch_steps
-    batches.split("train")
+    epoch = batches.epoch_steps
+    total = document.train.steps or (document.train.epochs or 0) * epoch
     talk.warn(warnings_of(document, net))
     begun = _fresh(request, task) if request.resume is None else None  # before anything is written
     run = claim(request)

@@ -20,7 +20,11 @@ def unapplied_updates(document: Document, net: Network) -> list[Problem]:
     for update in net.declaration.updates:
         if update.collections is not None and not applied & set(update.collections):
             what = f"its updates stand in {list(update.collections)}, {told}"
-            hint = f"set train.update_ops: [{', '.join(update.collections)}]" if update.collections else "name a collection"
+            hint = (
+                f"set train.update_ops: [{', '.join(update.collections)}]"
+                if update.collections
+                else "name a collection"
+            )
             problems.append(Problem(update.where, what, hint, update.mark, "warning"))
     return list(dict.fromkeys(problems))
 

@@ -1,9 +1,11 @@
 """`slimtrain layers`: everything that a config can name, off the definitions."""
 
+import json
 from typing import Any
 
 from slimtrain.config.catalog import KINDS, Definition
 from slimtrain.config.reference import listing, reference, reference_json
+from slimtrain.config.schema import json_schema
 from slimtrain.errors import ConfigError, Problem, did_you_mean
 from slimtrain.jobs.builtin import catalog
 
@@ -26,3 +28,8 @@ def described(name: str, plugins: tuple[str, ...]) -> tuple[dict[str, Any], str]
     text = "\n\n".join(reference(definition) for definition in found)
     records = [reference_json(definition) for definition in found]
     return (records[0] if len(records) == 1 else {"definitions": records}), text
+
+
+def schema_text(plugins: tuple[str, ...]) -> str:
+    """The JSON Schema of configs."""
+    return json.dumps(json_schema(catalog(plugins)), indent=1)

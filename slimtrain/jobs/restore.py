@@ -93,7 +93,9 @@ def fit_weights(specs: Mapping[str, VarSpec], given: Mapping[str, Any], source: 
 def _misfit(spec: VarSpec, given: Mapping[str, Any], source: str, cure: str) -> Problem | None:
     cure = cure.format(spec.name.rpartition("/")[0])
     if spec.name not in given:
-        return Problem(source, f"has no '{spec.name}'", "; ".join(filter(None, [did_you_mean(spec.name, given), cure])))
+        return Problem(
+            source, f"has no '{spec.name}'", " or ".join(filter(None, [did_you_mean(spec.name, given), cure]))
+        )
     shape = tuple(np.shape(given[spec.name]))
     if shape != spec.shape:
         told = f"'{spec.name}' has shape {list(shape)} there, {list(spec.shape)} in this net"

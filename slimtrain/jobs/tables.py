@@ -1,9 +1,16 @@
 """What commands print for people: tables of text."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slimtrain.jobs.inspect import Inspection
+from slimtrain.store.files import plain
+
+
+def json_text(value: Any) -> str:
+    """Plain values as one JSON object; numbers that JSON lacks as "nan" and "inf"."""
+    return json.dumps(plain(value), indent=1)
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

@@ -115,8 +115,8 @@ class Rule:
 class Scope:
     """Where a layer stands in one forward pass.
 
-    `rule` holds for the variables made here, `group` is what the enclosing blocks say of all inside them; `source` names
-    the end point that the inputs come from, for messages.
+    `rule` holds for the variables made here, `group` is what the enclosing blocks say of all inside them; `source`
+    names the end point that the inputs come from, for messages.
     """
 
     record: Record

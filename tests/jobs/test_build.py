@@ -42,7 +42,7 @@ def idx(array):
     "change, sentence",
     [
         (lambda data: None, "has no train-images-idx3-ubyte; 'path' should be the folder that holds train-images-idx3"),
-        (lambda data: data[:-100], "is truncated: its header declares 15680 bytes of data, there are 15580; download"),
+        (lambda data: data[:-100], "is truncated: its header declares 15680 bytes, too many for its size; download the"),
         (lambda data: data[:6] + b"\xff\xff" + data[8:], "is truncated: its header declares "),
         (lambda data: b"\x89PNG" + data, "starts with the bytes '89 50 4e 47' instead of '00 00 08 03' (IDX, unsigned"),
         (lambda data: gzip.compress(data)[:-20], "is damaged: Compressed file ended before the end-of-stream marker"),

@@ -1,0 +1,3 @@
+"""The command line; `slimtrain.cli:main` is the console script."""
+
+from slimtrain.cli.commands import main as main

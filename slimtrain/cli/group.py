@@ -1,0 +1,55 @@
+"""The click group that turns slimtrain's errors into lines and exit codes."""
+
+import errno
+import traceback
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import click
+
+from slimtrain.errors import SlimtrainError, did_you_mean
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+class Group(click.Group):
+    """A group that turns slimtrain's errors into lines and exit codes, and suggests commands."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; every way it can fail ends in one line or several and a documented exit code."""
+        try:
+            return super().invoke(ctx)
+        except SlimtrainError as error:
+            leave(error.exit_code, map(str, error.problems))
+        except KeyboardInterrupt:
+            leave(130, ["stopped by SIGINT"])
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            leave(*unexpected(error))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command that is named; an unknown one is told with the nearest."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            ctx.fail(f"No such command '{name}'. {did_you_mean(name, self.commands)}".strip())
+        return super().resolve_command(ctx, args)
+
+
+def leave(code: int, lines: Iterable[str]) -> NoReturn:
+    """Prints lines on stderr and ends the process with a code."""
+    for line in lines:
+        click.echo(line, err=True)
+    raise SystemExit(code)
+
+
+def unexpected(error: Exception) -> tuple[int, list[str]]:
+    """(exit code, lines) for an error that nothing told in its own words."""
+    first = (str(error).split("\n", 1)[0] or type(error).__name__)[:300]
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
+        return 74, [f"cannot write: {error.strerror}: {error.filename or ''}"]
+    if "RESOURCE_EXHAUSTED" in first or isinstance(error, MemoryError):
+        return 1, [f"out of memory: {first}; lower data.batch_size, or set 'remat: true' on blocks"]
+    return 1, [f"{type(error).__name__}: {first}", "run 'slimtrain --debug ...' for the traceback"]

@@ -1,0 +1,128 @@
+"""The command line by itself: help, versions, slips, what starts without JAX; codes and words of unexpected ends."""
+
+import errno
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from slimtrain import __version__
+from slimtrain.cli import Group, main, unexpected
+
+ROOT = Path(__file__).parents[1]
+DIGITS = ROOT / "configs" / "digits.yaml"
+WITHOUT_JAX = f"""
+import sys
+from slimtrain.cli import main
+for words in (["--help"], ["-V"], ["fit", "--help"], ["check", "--fast", {str(DIGITS)!r}], ["resolve", {str(DIGITS)!r}],
+              ["explain", {str(DIGITS)!r}, "train.epochs"], ["schema"], ["layers"], ["layers", "conv2d"], ["init"]):
+    try:
+        main(words, standalone_mode=False)
+    except SystemExit as left:
+        assert not left.code, words
+    found = {{"jax", "jaxlib", "optax"}} & set(sys.modules)
+    assert not found, (words, found)
+"""
+
+
+def cli(*words):
+    """The command line, in this process."""
+    return CliRunner().invoke(main, [str(w) for w in words], prog_name="slimtrain")
+
+
+def test_reading_commands_start_no_jax(tmp_path):
+    done = subprocess.run([sys.executable, "-c", WITHOUT_JAX], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "" and list(tmp_path.iterdir()) == []
+
+
+def test_help_and_version():
+    assert cli("-V").output == f"slimtrain, version {__version__}\n"
+    assert cli("-h").output == cli("--help").output
+    for name in main.commands:
+        told = cli(name, "-h")
+        assert told.exit_code == 0 and told.output.startswith(f"Usage: slimtrain {name} "), name
+
+
+@pytest.mark.parametrize("name", [n for n in main.commands if n not in ("schema", "init", "completion", "export")])
+def test_reading_commands_take_json(name):
+    assert "--json" in cli(name, "-h").output
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["fti"], "No such command 'fti'. did you mean 'fit'?"),
+        (["inspct", "x"], "No such command 'inspct'. did you mean 'inspect'?"),
+        (["zzzz"], "Error: No such command 'zzzz'."),
+        (["fit"], "Missing argument 'CONFIG'"),
+        (["fit", "--resume"], "Missing argument 'CONFIG'"),
+        (["fit", "x.yaml", "--jsn"], "No such option"),
+        (["fit", "x.yaml"], "x.yaml: cannot be read: No such file or directory; write a starter config with 'slimtrain"),
+        (["time", DIGITS, "--steps", "0"], "0 is not in the range x>=1"),
+        (["inspect", DIGITS, "--batch", "-1"], "-1 is not in the range x>=1"),
+        (["explain", DIGITS], "Missing argument 'KEY'"),
+        (["completion", "tcsh"], "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
+    ],
+)
+def test_slips_are_told(words, sentence):
+    done = cli(*words)
+    assert done.exit_code == 2 and sentence in done.stderr and done.stdout == "", done.stderr
+
+
+def test_completion():
+    done = cli("completion", "bash")
+    assert done.exit_code == 0 and "_SLIMTRAIN_COMPLETE=bash_complete" in done.stdout
+    if bash := shutil.which("bash"):
+        assert subprocess.run([bash, "-n"], input=done.stdout, text=True).returncode == 0
+
+
+def test_stdout_is_one_json_object():
+    for words in (
+        ["check", DIGITS, "--fast"],
+        ["resolve", DIGITS],
+        ["explain", DIGITS, "seed"],
+        ["layers"],
+        ["inspect", DIGITS],
+    ):
+        assert isinstance(json.loads(cli(*words, "--json").stdout), dict)
+
+
+@pytest.mark.parametrize(
+    "error, code, lines",
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "x"), 74, ["cannot write: No space left on device: x"]),
+        (MemoryError(), 1, ["out of memory: MemoryError; lower data.batch_size, or set 'remat: true' on blocks"]),
+        (ValueError("bad\nlines"), 1, ["ValueError: bad", "run 'slimtrain --debug ...' for the traceback"]),
+        (KeyboardInterrupt(), 130, ["stopped by SIGINT"]),
+    ],
+)
+def test_unexpected_ends(error, code, lines):
+    @click.group(cls=Group)
+    def broken():
+        pass
+
+    @broken.command()
+    def now():
+        raise error
+
+    done = CliRunner().invoke(broken, ["now"])
+    assert (done.exit_code, done.stderr.splitlines()) == (code, lines)
+    if isinstance(error, Exception):
+        assert unexpected(error) == (code, lines)
+
+
+def test_ctrl_c_before_training_leaves_no_traceback(tmp_path):
+    words = [sys.executable, "-m", "slimtrain.cli", "time", DIGITS, "--steps", "100000"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=2.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "stopped by SIGINT\n")
