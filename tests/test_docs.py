@@ -95,6 +95,12 @@ def test_config_reads_and_has_no_problem(folder, plugins, name):
     assert [str(p) for p in check(folder / name, (), plugins, fast=False)] == []
 
 
+def test_extends_shown(folder):
+    name = next(name for _, name, text in CONFIGS if "\nextends:" in text)
+    document = read(folder / name, (), catalog())
+    assert (document.optimizer.name, document.data.source, document.data.batch_size) == ("adam", "digits", 32)
+
+
 def test_overrides_shown(folder):
     rows = table("configs/README.md", "override")
     for override in (spans(cells[0])[0] for cells in rows):

@@ -121,7 +121,7 @@ class Train:
         eval_every: steps between evaluations on the test split; an epoch where omitted, 0 for none but the
             last.
         checkpoint_every: steps between checkpoints; an epoch where omitted, 0 for none but the last.
-        keep: checkpoints kept besides best and last.
+        keep: newest checkpoints kept; best and last always are.
     """
 
     steps: Count | None = None

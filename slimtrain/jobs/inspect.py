@@ -1,6 +1,6 @@
 """`slimtrain inspect`: what a network is, and, given inputs, what it computes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -32,6 +32,7 @@ class Inspection:
     update_ops: int
     regularization_losses: int
     collection: str = ""
+    losses: Sequence[tuple[str, Any]] = ()
     values: Mapping[str, Any] | None = None
 
     def end_points(self) -> list[EndPoint]:
@@ -49,7 +50,8 @@ class Inspection:
             return [r for r, spec in zip(records, specs, strict=True) if spec.regularizer]
         if self.collection in ("", "end_points"):
             return records if not self.collection else []
-        return [r for r in records if self.collection in r["collections"]]
+        moved = updated_by(self.network, self.collection)
+        return [r for r in records if self.collection in r["collections"] or r["name"] in moved]
 
     def record(self) -> dict[str, Any]:
         """As `--json` gives it; the batch dimension of a shape is null, operations are for one example."""
@@ -64,6 +66,7 @@ class Inspection:
             "update_ops": self.update_ops,
             "regularization_losses": self.regularization_losses,
             "flops": self.per_example(self.network.declaration.flops),
+            **({"losses": [n for n, _ in self.losses]} if self.collection == "losses" else {}),
             **({"stats": self.statistics()} if self.values is not None else {}),
         }
 
@@ -148,6 +151,7 @@ def inspect(
         applied_updates(document, net),
         regularized,
         collection,
+        task.objective.losses,
         values,
     )
 
@@ -158,8 +162,14 @@ def applied_updates(document: Document, net: Network) -> int:
     return sum(1 for u in net.declaration.updates if u.collections is not None and listed & set(u.collections))
 
 
+def updated_by(net: Network, collection: str) -> set[str]:
+    """The variables that the update ops of a collection move."""
+    return {n for u in net.declaration.updates if collection in (u.collections or ()) for n in u.names}
+
+
 def _check_collection(collection: str, net: Network, task: Task) -> None:
-    known = {"end_points", "regularization_losses"}
+    known = {"end_points", "regularization_losses", "losses", "update_ops"}
+    known |= {c for u in net.declaration.updates for c in u.collections or ()}
     known |= {c for e in net.declaration.end_points for c in e.collections}
     known |= {c for spec in task.specs.values() for c in spec.collections}
     if collection and collection not in known:

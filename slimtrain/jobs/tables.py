@@ -45,7 +45,9 @@ def inspection(found: Inspection, statistics: bool) -> str:
         counts = [f"{point['parameters']:,}", count(point["flops"])]
         rows.append([point["name"], point["op"], shape, *counts, *told, point["line"]])
     right = [3, 4, *range(5, 5 + len(extra))]
-    return "\n\n".join([table(rows, right), variables(record["variables"]), totals(record)])
+    losses = table([["loss"], *([name] for name in record.get("losses", ()))]) if "losses" in record else ""
+    parts = [table(rows, right), variables(record["variables"]), losses, totals(record)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def variables(records: Sequence[Mapping[str, Any]]) -> str:

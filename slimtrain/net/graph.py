@@ -11,7 +11,7 @@ from slimtrain.config.records import Argument, Component, GroupPlan, Item, Layer
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.lazy import Array, jax
 from slimtrain.net.remat import rematerialized
-from slimtrain.net.scope import LayerError, Rule, Scope
+from slimtrain.net.scope import LayerError, Rule, Scope, shown
 
 Forward = Callable[[Scope, Array], Array]
 
@@ -83,7 +83,7 @@ def _layer(scope: Scope, inputs: Array, *, item: LayerPlan, catalog: Catalog) ->
     except (ValueError, TypeError) as error:
         first = str(error).split("\n", 1)[0]
         came = f" from {scope.source}" if scope.source else ""
-        raise _told(item, f"cannot be computed for inputs {list(inputs.shape)}{came}: {first}", "") from error
+        raise _told(item, f"cannot be computed for inputs {shown(inputs)}{came}: {first}", "") from error
 
 
 def _told(item: Item, what: str, hint: str) -> ConfigError:

@@ -91,6 +91,11 @@ class LayerError(ValueError):
         self.what, self.hint = what, hint
 
 
+def shown(inputs: Array) -> str:
+    """The inputs' shape for messages: `[batch, 8, 8, 3]`."""
+    return "[" + ", ".join(["batch", *map(str, inputs.shape[1:])]) + "]"
+
+
 @dataclass(frozen=True)
 class Rule:
     """What is done with the variables made in a scope: whether they are trained, which collections they are added to.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from slimtrain.lazy import Array, jnp
-from slimtrain.net.scope import LayerError, Scope
+from slimtrain.net.scope import LayerError, Scope, shown
 
 Function = Callable[..., Any] | None
 
@@ -22,14 +22,14 @@ def along(values: Array, axis: int, rank: int) -> Array:
 def need_rank(op: str, inputs: Array, rank: int) -> None:
     """Raises LayerError where the inputs have another rank."""
     if inputs.ndim != rank:
-        hint = "put 'flatten' or 'reshape' where it belongs" if inputs.ndim > rank else "check the layer before it"
-        raise LayerError(f"expects inputs of rank {rank}, got rank {inputs.ndim} {list(inputs.shape)}", hint)
+        hint = "drop the further dimensions before it" if inputs.ndim > rank else "check the layer before it"
+        raise LayerError(f"expects inputs of rank {rank}, got rank {inputs.ndim} {shown(inputs)}", hint)
 
 
 def need_floating(op: str, inputs: Array) -> None:
     """Raises LayerError for whole numbers, which weights would be rounded to."""
     if not jnp.issubdtype(inputs.dtype, jnp.floating):
-        hint = "encode them first, with 'one_hot_encoding' say, or leave model.input.dtype out"
+        hint = "leave model.input.dtype out, so that the data is read as float32"
         raise LayerError(f"{op} takes floating-point inputs, got {inputs.dtype}", hint)
 
 

@@ -16,7 +16,7 @@ from slimtrain.lazy import Array
 from slimtrain.net.components import relu, xavier, zeros
 from slimtrain.net.layers.common import channel_axis, finish, need_floating, need_rank
 from slimtrain.net.lowering import convolution, convolution_flops
-from slimtrain.net.scope import LayerError, Scope
+from slimtrain.net.scope import LayerError, Scope, shown
 
 
 @layer(scope="Conv", alias="convolution2d")
@@ -82,7 +82,7 @@ def conv2d(
         data_format=data_format or "NHWC",
     )
     if 0 in outputs.shape:
-        size = f"{list(kernel_size)} is larger than the inputs {list(inputs.shape)}"
+        size = f"{list(kernel_size)} is larger than the inputs {shown(inputs)}"
         raise LayerError(f"kernel_size {size}", "use padding SAME, a smaller kernel, or larger inputs")
     scope.cost(convolution_flops(outputs, weights))
     return finish(

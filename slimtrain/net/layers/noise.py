@@ -3,7 +3,7 @@
 from slimtrain.config.catalog import layer
 from slimtrain.config.values import Counts, KeepFraction, Whole
 from slimtrain.lazy import Array, jax, jnp
-from slimtrain.net.scope import LayerError, Scope
+from slimtrain.net.scope import LayerError, Scope, shown
 
 
 @layer(scope="Dropout")
@@ -46,7 +46,5 @@ def _noise_shape(inputs: Array, wanted: tuple[int, ...] | None) -> tuple[int, ..
         return inputs.shape
     shape = tuple(n or m for n, m in zip(wanted, inputs.shape, strict=False))
     if len(wanted) != inputs.ndim or any(n not in (1, m) for n, m in zip(shape, inputs.shape, strict=True)):
-        raise LayerError(
-            f"noise_shape {list(wanted)} does not broadcast to {list(inputs.shape)}", "use 1, 0 or the length"
-        )
+        raise LayerError(f"noise_shape {list(wanted)} does not broadcast to {shown(inputs)}", "use 1, 0 or the length")
     return shape

@@ -5,7 +5,7 @@ from slimtrain.config.values import ImageFormat, Padding, Size2D
 from slimtrain.lazy import Array, jnp
 from slimtrain.net.layers.common import need_rank
 from slimtrain.net.lowering import avg_pool, max_pool
-from slimtrain.net.scope import LayerError, Scope
+from slimtrain.net.scope import LayerError, Scope, shown
 
 
 @layer(scope="MaxPool2D")
@@ -93,5 +93,5 @@ def _fits(inputs: Array, kernel_size: Size2D, padding: Padding, data_format: Ima
     need_rank("pooling", inputs, 4)
     space = inputs.shape[2:] if data_format == "NCHW" else inputs.shape[1:3]
     if padding == "VALID" and any(k > n for k, n in zip(kernel_size, space, strict=True)):
-        what = f"kernel_size {list(kernel_size)} is larger than the inputs {list(inputs.shape)}"
+        what = f"kernel_size {list(kernel_size)} is larger than the inputs {shown(inputs)}"
         raise LayerError(what, "use padding SAME, a smaller window, or larger inputs")
