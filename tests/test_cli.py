@@ -59,7 +59,7 @@ def test_reading_commands_take_json(name):
     "words, sentence",
     [
         (["fti"], "No such command 'fti'. did you mean 'fit'?"),
-        (["inspct", "x"], "No such command 'inspct'. did you mean 'inspect'?"),
+        (["inspct", "x"], "No such command 'inspct'. did you mean 'inspect'"),
         (["zzzz"], "Error: No such command 'zzzz'."),
         (["fit"], "Missing argument 'CONFIG'"),
         (["fit", "--resume"], "Missing argument 'CONFIG'"),

@@ -11,9 +11,10 @@ from slimtrain.data.batches import batch_at, eval_batches, steps_per_epoch
 from slimtrain.data.preprocess import pipeline
 from slimtrain.data.records import Dataset, Split
 from slimtrain.errors import ConfigError, DataError, Problem, did_you_mean
-from slimtrain.lazy import jnp, optax
+from slimtrain.lazy import jax, jnp, optax
 from slimtrain.net.graph import Forward, bind, bind_all, forward
 from slimtrain.net.passes import Declaration, declare
+from slimtrain.net.scope import LayerError
 from slimtrain.train.objective import Objective, objective, output_name
 from slimtrain.train.step import Task
 
@@ -72,9 +73,9 @@ def make_task(document: Document, net: Network) -> Task:
     _check_reads(document, net, goal, problems)
     trained = _trained(document, net, problems)
     multipliers = _multipliers(document, trained, problems)
+    optimizer, rate = _optimizer(document, problems)
     if problems:
         raise ConfigError(*problems)
-    optimizer, rate = _optimizer(document)
     return Task(net.forward, specs, document.plan.scope, goal, train, optimizer, rate, trained, multipliers)
 
 
@@ -128,14 +129,20 @@ def _matching(document: Document, key: str, patterns: Any, names: Any, problems:
         return []
 
 
-def _optimizer(document: Document) -> tuple[Any, Any]:
+def _optimizer(document: Document, problems: list[Problem]) -> tuple[Any, Any]:
     """(optax transformation, learning rate as a function of the step); nothing moves where the config names none."""
     component = document.optimizer
     if component is None:
         return optax.set_to_zero(), lambda step: jnp.float32(0.0)
     arguments = bind_all(document.catalog, component.arguments)
     function = document.catalog.kind("optimizer")[component.name].function
-    return function(**arguments), arguments["learning_rate"]
+    rate = arguments["learning_rate"]
+    try:
+        jax.eval_shape(rate, jnp.int32(0))
+    except LayerError as error:
+        mark = component.arguments["learning_rate"].origin.mark or component.mark
+        problems.append(Problem(f"optimizer {component.name}", error.what, error.hint, mark))
+    return function(**arguments), rate
 
 
 @dataclass(frozen=True)

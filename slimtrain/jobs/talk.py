@@ -1,5 +1,6 @@
 """How a job talks while it works: sentences and bars on stderr, bars only where somebody watches."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ class Talk:
     def bar(self, total: int, done: int, unit: str, what: str) -> Iterator[Advance]:
         """A progress bar from `done` to `total`; none with -q or where stderr is no terminal."""
         hidden = self.level < 0 or not sys.stderr.isatty()
-        looks: dict[str, Any] = {"unit": unit, "desc": what, "dynamic_ncols": True, "leave": None}  # inner bars vanish
+        looks: dict[str, Any] = {"unit": unit, "desc": what, "leave": None, **_width()}  # inner bars vanish
         with tqdm(total=total, initial=done, disable=hidden, file=sys.stderr, **looks) as shown:
 
             def advance(number: int, postfix: str) -> None:
@@ -42,6 +43,15 @@ class Talk:
                 shown.update(number)
 
             yield advance
+
+
+def _width() -> dict[str, Any]:
+    """tqdm's width: the terminal's as it changes, 80 by 24 where the terminal does not say."""
+    try:
+        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        known = False
+    return {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}
 
 
 QUIET = Talk(-1)

@@ -133,7 +133,9 @@ def test_regularizers_have_their_values_and_finite_gradients(name):
 
 
 def test_components_take_their_arguments_from_a_config():
-    words = "weights_initializer: {truncated_normal: 0.1}, biases_initializer: {constant: 3}, weights_regularizer: {l2: 2}"
+    words = (
+        "weights_initializer: {truncated_normal: 0.1}, biases_initializer: {constant: 3}, weights_regularizer: {l2: 2}"
+    )
     net = layers(f"[fully_connected: {{num_outputs: 500, scope: fc, {words}}}]", (100,))
     start = net.start()
     assert np.abs(start["fc/weights"]).max() <= 0.2

@@ -26,13 +26,19 @@ def test_an_item_takes_the_output_of_the_one_before_it():
 
 
 def test_inputs_take_an_earlier_end_point_and_alias_names_one_more():
-    found = points("[activation: {scope: a, alias: [x, y]}, activation: {activation_fn: tanh, scope: b}, activation: {scope: c, inputs: x}]")
+    found = points(
+        """[activation: {scope: a, alias: [x, y]}, activation: {activation_fn: tanh, scope: b},
+            activation: {scope: c, inputs: x}]"""
+    )
     np.testing.assert_array_equal(found["c"], found["a"])
     np.testing.assert_array_equal(found["y"], found["a"])
 
 
 def test_a_tap_is_a_side_branch():
-    found = points("[activation: {scope: a}, tap: {layers: [fully_connected: {num_outputs: 3, scope: aux}]}, activation: {scope: b}]")
+    found = points(
+        """[activation: {scope: a}, tap: {layers: [fully_connected: {num_outputs: 3, scope: aux}]},
+            activation: {scope: b}]"""
+    )
     assert found["aux"].shape == (2, 3)
     np.testing.assert_array_equal(found["b"], found["a"])
 
@@ -83,13 +89,16 @@ def test_normalizer_arguments_beat_an_arg_scope_and_components_inside_are_bound(
     text = """
 model:
   input: {shape: [4]}
-  arg_scope: [{ops: batch_norm, decay: 0.5, activation_fn: {leaky_relu: 0.1}}]
+  arg_scope: [{ops: batch_norm, decay: 0.5, activation_fn: {leaky_relu: {alpha: 0.1}}}]
   layers:
-    - fully_connected: {num_outputs: 4, scope: fc, activation_fn: null, normalizer_fn: batch_norm, normalizer_params: {decay: 0.0}}
-""".replace("{leaky_relu: 0.1}", "{leaky_relu: {alpha: 0.1}}")
+    - fully_connected: {num_outputs: 4, scope: fc, activation_fn: null,
+                        normalizer_fn: batch_norm, normalizer_params: {decay: 0.0}}
+"""
     net = whole(text)
     output, after, found = net.run(net.start(), INPUTS, training=True)
-    np.testing.assert_allclose(after["fc/BatchNorm/moving_mean"], (INPUTS @ net.start()["fc/weights"]).mean(0), 1e-4, 1e-6)
+    np.testing.assert_allclose(
+        after["fc/BatchNorm/moving_mean"], (INPUTS @ net.start()["fc/weights"]).mean(0), 1e-4, 1e-6
+    )
     normal = np.asarray(output)
     assert normal.min() > -0.2 and np.any(normal < 0)
 
@@ -100,7 +109,9 @@ def test_a_regularizer_of_scale_zero_is_none():
 
 
 def test_what_jax_refuses_is_told_with_the_layer_its_inputs_and_its_line():
-    with pytest.raises(ConfigError, match=r"max_pool2d 'p': expects inputs of rank 4|max_pool2d 'p': pooling") as caught:
+    with pytest.raises(
+        ConfigError, match=r"max_pool2d 'p': expects inputs of rank 4|max_pool2d 'p': pooling"
+    ) as caught:
         layers("[flatten,\n  max_pool2d: {kernel_size: 2, scope: p}]")
     assert caught.value.problems[0].mark.line == 2
 

@@ -7,7 +7,8 @@ from nets import layers, numbers, same_bits
 
 from slimtrain.net.passes import apply, init, regularization, regularization_terms, split
 
-TWO = "[fully_connected: {num_outputs: 4, scope: a, normalizer_fn: batch_norm}, fully_connected: {num_outputs: 2, scope: b}]"
+TWO = """[fully_connected: {num_outputs: 4, scope: a, normalizer_fn: batch_norm},
+          fully_connected: {num_outputs: 2, scope: b}]"""
 
 
 def test_declare_tells_of_the_network_without_running_it():
@@ -34,7 +35,9 @@ def test_init_depends_on_seed_and_name_and_not_on_the_neighbours():
     start = more.start(3)
     assert same_bits({n: start[n] for n in fewer.specs}, fewer.start(3))
     assert not same_bits(start["a/weights"], more.start(4)["a/weights"])
-    same = layers("[fully_connected: {num_outputs: 3, scope: a}, fully_connected: {num_outputs: 3, scope: b}]", (3,)).start()
+    same = layers(
+        "[fully_connected: {num_outputs: 3, scope: a}, fully_connected: {num_outputs: 3, scope: b}]", (3,)
+    ).start()
     assert not same_bits(same["a/weights"], same["b/weights"])
 
 
@@ -67,17 +70,14 @@ def test_apply_returns_all_statistics_and_changes_none_of_what_it_got():
 
 @pytest.mark.parametrize(
     ("regularizer", "value"),
-    [("{l2: 0.5}", 0.25 * 6 * 4), ("{l1: 0.5}", 0.5 * 6 * 2), ("{l1_l2: {scale_l1: 0.5, scale_l2: 0.5}}", 12.0)],
+    [("{l2: 0.5}", 0.25 * 4 * 4), ("{l1: 0.5}", 0.5 * 4 * 2), ("{l1_l2: {scale_l1: 0.5, scale_l2: 0.5}}", 8.0)],
 )
-def test_regularization_of_shared_variables_counts_once(regularizer, value):
-    layer = "fully_connected: {num_outputs: 3, scope: a, weights_regularizer: %s%s}" % (regularizer, "%s")
-    once, twice = layer % "", layer % ", reuse: true"
-    for items in (f"[{once}]", f"[{once}, fully_connected: {{num_outputs: 2}}, fully_connected: {{num_outputs: 2}}]"):
-        values = {"a/weights": np.full((2, 3), 2, np.float32)}
-        assert regularization(layers(items, (2,)).specs, values) == value
-    square = twice.replace("num_outputs: 3", "num_outputs: 2")
-    shared = layers(f"[{once.replace('num_outputs: 3', 'num_outputs: 2')}, {square}]", (2,)).specs
-    assert list(regularization_terms(shared, {"a/weights": np.full((2, 2), 2, np.float32)})) == ["a/weights"]
+def test_the_regularization_of_a_shared_variable_counts_once(regularizer, value):
+    words = f"num_outputs: 2, scope: a, weights_regularizer: {regularizer}"
+    items = f"[fully_connected: {{{words}}}, fully_connected: {{{words}, reuse: true}}]"
+    specs, values = layers(items, (2,)).specs, {"a/weights": np.full((2, 2), 2, np.float32)}
+    assert list(regularization_terms(specs, values)) == ["a/weights"]
+    assert regularization(specs, values) == value
 
 
 def test_a_scale_of_zero_adds_no_term():

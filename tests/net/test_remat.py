@@ -49,7 +49,9 @@ def test_a_name_taken_again_inside_is_the_last_one_outside():
 
 def test_the_backward_pass_does_compute_it_again():
     def text(remat):
-        net = layers(f"[{{{remat} layers: [activation: {{activation_fn: tanh}}, activation: {{activation_fn: tanh}}]}}]", (3,))
+        net = layers(
+            f"[{{{remat} layers: [activation: {{activation_fn: tanh}}, activation: {{activation_fn: tanh}}]}}]", (3,)
+        )
         loss = lambda x: jnp.sum(net.plain({}, {"image": x}, training=True)[0])  # noqa: E731
         return str(jax.make_jaxpr(jax.grad(loss))(INPUTS))
 

@@ -100,7 +100,8 @@ def test_variables_collections_of_a_config_reach_the_specs(words, weights, biase
 
 
 def test_collections_of_a_block_and_of_a_layer_add_up():
-    inside = "{fully_connected: {num_outputs: 2, scope: fc, variables_collections: {weights: own}, normalizer_fn: batch_norm}}"
+    words = "num_outputs: 2, scope: fc, variables_collections: {weights: own}, normalizer_fn: batch_norm"
+    inside = f"{{fully_connected: {{{words}}}}}"
     specs = layers(f"[{{variables_collections: mine, layers: [{inside}]}}]", (3,)).specs
     own = {n: set(s.collections) - {"model_variables", "trainable_variables"} for n, s in specs.items()}
     assert own.pop("fc/weights") == {"mine", "own"}

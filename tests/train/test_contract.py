@@ -70,7 +70,7 @@ def test_metrics_are_one_value_an_example(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers_lessen_a_quadratic_loss_in_a_compiled_step(name):
     transformation = function("optimizer", name)(**RATE, **OPTIMIZERS[name])
-    parameters = {"w": jnp.full((3, 2), 2.0), "b": jnp.full((2,), -2.0)}
+    parameters = {"w": jnp.full((3, 2), 2.0, jnp.float32), "b": jnp.full((2,), -2.0, jnp.float32)}
 
     @jax.jit
     def step(parameters, state):

@@ -142,7 +142,7 @@ def test_metrics_are_sums_over_the_examples_that_count():
         {"label": jnp.asarray([0, 2, 0, 0]), "mask": jnp.asarray([1.0, 1.0, 1.0, 0.0])},
     )
     assert list(found) == ["accuracy", "top_2", "top_1", "top_2_1"]
-    assert (float(found["accuracy"].total), float(found["accuracy"].count)) == (2, 3)
+    assert (float(found["accuracy"].total), float(found["accuracy"].number)) == (2, 3)
 
 
 def test_a_loss_on_another_end_point_and_other_labels():

@@ -128,7 +128,9 @@ def test_what_it_refuses_is_told_with_the_layer_and_its_line(words, shape, told)
     assert problem.mark.line == 1
 
 
-@pytest.mark.parametrize("item", ["conv2d: {num_outputs: 3, kernel_size: 1}", "batch_norm", "fully_connected: {num_outputs: 2}"])
+@pytest.mark.parametrize(
+    "item", ["conv2d: {num_outputs: 3, kernel_size: 1}", "batch_norm", "fully_connected: {num_outputs: 2}"]
+)
 def test_whole_numbers_are_refused_instead_of_rounding_weights_to_them(item):
     with pytest.raises(ConfigError, match="takes floating-point inputs, got int32"):
         layers(f"[{item}]", dtype="int32")

@@ -139,7 +139,10 @@ def test_a_shared_batch_norm_chains_its_updates_in_call_order():
 
 def test_zero_debias_gives_the_mean_of_constant_batches_from_the_first_update():
     shadow = "here/here/moving_mean"
-    inputs, values = numbers(4, 3) + 3, {**START, f"{shadow}/biased": np.zeros(3), f"{shadow}/local_step": np.float32(0)}
+    inputs, values = (
+        numbers(4, 3) + 3,
+        {**START, f"{shadow}/biased": np.zeros(3), f"{shadow}/local_step": np.float32(0)},
+    )
     for step in range(1, 4):
         _, values, record = normalized(inputs, values, decay=0.9, zero_debias_moving_mean=True)
         np.testing.assert_allclose(values["here/moving_mean"], moments(inputs)[0], 1e-5)
@@ -219,7 +222,8 @@ def test_channels_first_is_channels_last_moved(training):
 
 def test_initializers_and_regularizers_by_name():
     text = """[batch_norm: {scope: here, scale: true,
-        param_initializers: {beta: {constant: 2}, gamma: {constant: 3}, moving_mean: ones, moving_variance: {constant: 4}},
+        param_initializers: {beta: {constant: 2}, gamma: {constant: 3}, moving_mean: ones,
+                             moving_variance: {constant: 4}},
         param_regularizers: {gamma: {l2: 0.5}, beta: {l1: 0}}}]"""
     net = layers(text, (3,))
     starts = {"beta": 2, "gamma": 3, "moving_mean": 1, "moving_variance": 4}
@@ -228,8 +232,8 @@ def test_initializers_and_regularizers_by_name():
 
 
 def test_renorm_starts_from_the_averages_starts():
-    text = "[batch_norm: {scope: here, renorm: true, param_initializers: {moving_mean: ones, moving_variance: {constant: 4}}}]"
-    start = layers(text, (3,)).start()
+    initializers = "param_initializers: {moving_mean: ones, moving_variance: {constant: 4}}"
+    start = layers(f"[batch_norm: {{scope: here, renorm: true, {initializers}}}]", (3,)).start()
     assert {n: float(start[f"here/{n}"][0]) for n in ("moving_stddev", "renorm_mean", "renorm_stddev")} == {
         "moving_stddev": 2,
         "renorm_mean": 1,
@@ -252,7 +256,10 @@ def test_trainable_false_keeps_beta_and_gamma_but_moves_the_statistics():
     assert np.all(after["here/moving_mean"] != 0)
 
 
-@pytest.mark.parametrize(("words", "trained"), [("{conv2d: {trainable: false, %s}}", True), ("{trainable: false, layers: [{conv2d: {%s}}]}", False)])
+@pytest.mark.parametrize(
+    ("words", "trained"),
+    [("{conv2d: {trainable: false, %s}}", True), ("{trainable: false, layers: [{conv2d: {%s}}]}", False)],
+)
 def test_a_layers_trainable_stops_at_its_normalizer_and_a_blocks_does_not(words, trained):
     inside = "num_outputs: 2, kernel_size: 1, scope: c, normalizer_fn: batch_norm"
     net = whole(f"model: {{input: {{shape: [2, 2, 3]}}, layers: [{words % inside}]}}")

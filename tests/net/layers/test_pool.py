@@ -61,9 +61,7 @@ def test_any_geometry_agrees_with_the_definition(kind, pool, geometry):
     first = (lambda a: jnp.moveaxis(a, -1, 1)) if data_format == "NCHW" else jnp.asarray
 
     def compute(inputs):
-        return pool(
-            scope(), first(inputs), kernel_size=kernel, stride=stride, padding=padding, data_format=data_format
-        )
+        return pool(scope(), first(inputs), kernel_size=kernel, stride=stride, padding=padding, data_format=data_format)
 
     got, pull = jax.vjp(compute, inputs)
     np.testing.assert_allclose(got, first(want), 1e-5, 1e-5)

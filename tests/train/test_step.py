@@ -1,0 +1,191 @@
+"""The train step: the threading rule, what a refused step leaves, what is trained, and that it compiles once."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from nets import kept, layers, numbers, same_bits
+
+from slimtrain.errors import ConfigError
+from slimtrain.jobs.builtin import catalog
+from slimtrain.net.passes import apply, regularization
+from slimtrain.train.devices import compiled_eval_step, compiled_train_step
+from slimtrain.train.step import all_finite, fresh, start
+
+NET = """[fully_connected: {num_outputs: 5, scope: a, normalizer_fn: batch_norm, normalizer_params: {decay: 0.9},
+                            weights_regularizer: {l2: 0.1}},
+          dropout: {keep_prob: 0.8},
+          fully_connected: {num_outputs: 3, activation_fn: null, scope: b}]"""
+BASE = "losses: [softmax_cross_entropy]\nmetrics: [accuracy]\noptimizer: {momentum: {learning_rate: 0.1}}\n"
+
+
+@cache
+def task(train="{}", base=BASE, items=NET):
+    return layers(items, (4,), f"{base}train: {train}").task
+
+
+@cache
+def stepper(train="{}", base=BASE, items=NET):
+    return compiled_train_step(task(train, base, items))
+
+
+def batch(seed=0):
+    return {"image": numbers(6, 4, seed=seed), "label": np.array([0, 1, 2, 0, 1, 2], np.int32)}
+
+
+def bad(value=np.nan):
+    broken = batch()
+    broken["image"][2, 1] = value
+    return broken
+
+
+def test_new_statistics_come_from_this_batch_and_the_weights_before_the_step():
+    the, state = task(), start(task(), 0)
+    key = jax.random.fold_in(jax.random.key(state.seed), state.step)
+    before = kept(state)
+    want = apply(the.forward, state.parameters, state.statistics, batch(), training=True, key=key)
+    new, metrics = stepper()(state, batch())
+    for name, value in want[1].items():
+        np.testing.assert_allclose(new.statistics[name], value, 1e-5, 1e-6)
+        assert np.any(np.asarray(value) != before.statistics[name])
+    targets = np.eye(3)[batch()["label"]]
+    loss = -(targets * np.asarray(jax.nn.log_softmax(want[0]))).sum(-1).mean()
+    loss += float(regularization(the.specs, before.parameters))
+    assert float(metrics["loss"]) == pytest.approx(loss, rel=1e-5)
+    assert all(np.any(np.asarray(new.parameters[n]) != before.parameters[n]) for n in new.parameters)
+    assert (int(new.step), bool(new.finite)) == (1, True)
+    assert float(metrics["learning_rate"]) == pytest.approx(0.1)
+    assert set(metrics) == {"loss", "accuracy", "learning_rate", "finite"}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_refused_step_and_all_after_it_leave_every_array_as_it_was(value):
+    state, _ = stepper()(start(task(), 0), batch(1))
+    before = kept(state)
+    state, metrics = stepper()(state, bad(value))
+    assert not bool(metrics["finite"]) and not np.isfinite(metrics["loss"])
+    for number in range(3):
+        assert not bool(state.finite)
+        assert same_bits(state._replace(finite=before.finite), before)
+        state, metrics = stepper()(state, batch(number))
+        assert not bool(metrics["finite"])
+
+
+def test_statistics_alone_can_refuse_a_step():
+    items = "[fully_connected: {num_outputs: 3, scope: a}, tap: {layers: [batch_norm: {scope: t}]}]"
+    state = start(task(items=items), 0)
+    big = state.parameters | {"a/weights": jnp.full((4, 3), 1e30), "a/biases": jnp.zeros(3)}
+    state = state._replace(parameters=big)
+    before = kept(state)
+    state, metrics = stepper(items=items)(state, batch())
+    assert not bool(metrics["finite"])
+    assert same_bits(state._replace(finite=before.finite), before)
+
+
+def test_check_numerics_false_lets_it_through():
+    state, metrics = stepper("{check_numerics: false}")(start(task("{check_numerics: false}"), 0), bad())
+    assert bool(state.finite) and bool(metrics["finite"])
+    assert np.isnan(state.parameters["b/weights"]).any() and int(state.step) == 1
+
+
+def test_variables_to_train_leave_the_others_bit_identical():
+    words = "{variables_to_train: [b]}"
+    state = start(task(words), 0)
+    before, steps = kept(state), stepper(words)
+    for number in range(2):
+        state, _ = steps(state, batch(number))
+    moved = {n for n in before.parameters if not same_bits(before.parameters[n], state.parameters[n])}
+    assert moved == {"b/weights", "b/biases"}
+    assert not same_bits(before.statistics, state.statistics)
+    assert all(leaf.size in (1, 15, 3) for leaf in jax.tree.leaves(state.optimizer))
+    with pytest.raises(ConfigError, match="'nowhere' matches no variable"):
+        task("{variables_to_train: [nowhere]}")
+
+
+def test_no_update_ops_leave_the_statistics():
+    state = start(task("{update_ops: []}"), 0)
+    before = kept(state)
+    state, _ = stepper("{update_ops: []}")(state, batch())
+    assert same_bits(before.statistics, state.statistics)
+    assert not same_bits(before.parameters, state.parameters)
+
+
+def test_multipliers_come_before_clipping():
+    words = "{gradient_multipliers: {b/weights: 1000, a: 0}, clip_gradient_norm: 0.5}"
+    base = BASE.replace("momentum", "sgd").replace("learning_rate: 0.1", "learning_rate: 1")
+    state = start(task(words, base), 0)
+    before = kept(state)
+    state, _ = stepper(words, base)(state, batch())
+    change = {n: np.linalg.norm(np.asarray(v) - before.parameters[n]) for n, v in state.parameters.items()}
+    assert change["b/weights"] == pytest.approx(0.5, rel=1e-4)
+    assert change["a/weights"] == change["a/BatchNorm/beta"] == 0
+    assert 0 < change["b/biases"] < 0.5
+
+
+def test_the_step_compiles_once_and_uses_the_state_up():
+    state, steps = start(task(), 0), compiled_train_step(task())
+    for number in range(4):
+        old = state
+        state, _ = steps(state, batch(number))
+        if number:
+            assert all(leaf.is_deleted() for leaf in jax.tree.leaves((old.parameters, old.statistics, old.optimizer)))
+    assert steps._cache_size() == 1
+
+
+@pytest.mark.parametrize("name", sorted(catalog().kind("optimizer")))
+def test_every_optimizer_compiles_once(name):
+    base = BASE.replace("momentum", name)
+    items = "[fully_connected: {num_outputs: 3, scope: b}]"
+    state, steps = start(task("{}", base, items), 0), compiled_train_step(task("{}", base, items))
+    for number in range(3):
+        state, metrics = steps(state, batch(number))
+    assert steps._cache_size() == 1
+    assert bool(metrics["finite"]) and int(state.step) == 3
+
+
+def test_a_step_depends_on_seed_step_and_batch_only():
+    one, other = (stepper()(start(task(), 0), batch())[0] for _ in range(2))
+    assert same_bits(one, other)
+    later = start(task(), 0)._replace(step=jnp.int32(5))
+    seeded = fresh(task(), *start(task(), 0)[:2], 1)
+    for changed in (later, seeded):
+        assert not same_bits(stepper()(changed, batch())[0].parameters, one.parameters)
+
+
+def test_batch_norm_learns_the_batch_after_ten_steps_of_decay():
+    items = NET.replace("decay: 0.9", "decay: 0.1")
+    base = BASE.replace("learning_rate: 0.1", "learning_rate: 0")
+    state = start(task("{}", base, items), 0)
+    for _ in range(10):
+        state, _ = stepper("{}", base, items)(state, batch())
+    values = batch()["image"] @ np.asarray(state.parameters["a/weights"])
+    np.testing.assert_allclose(state.statistics["a/BatchNorm/moving_mean"], values.mean(0), 1e-4, 1e-5)
+    np.testing.assert_allclose(state.statistics["a/BatchNorm/moving_variance"], values.var(0, ddof=1), 1e-4)
+
+
+def test_an_evaluation_counts_what_the_mask_says_and_adds_up_over_batches():
+    state, evaluate = start(task(), 0), compiled_eval_step(task())
+    whole = evaluate(state.parameters, state.statistics, {**batch(), "mask": np.ones(6, np.float32)})
+    assert set(whole) == {"losses/softmax_cross_entropy", "accuracy"}
+    parts = []
+    for half in (slice(0, 4), slice(4, 6)):
+        padded = {n: np.resize(v[half], (6, *v.shape[1:])) for n, v in batch().items()}
+        mask = (np.arange(6) < half.stop - half.start).astype(np.float32)
+        parts.append(evaluate(state.parameters, state.statistics, {**padded, "mask": mask}))
+    for name, one in whole.items():
+        assert one.number == 6 == sum(float(p[name].number) for p in parts)
+        np.testing.assert_allclose(one.total, sum(float(p[name].total) for p in parts), 1e-5)
+
+
+def test_pinned_dropout_works_in_an_evaluation():
+    items = "[dropout: {is_training: true}, fully_connected: {num_outputs: 3, scope: b}]"
+    state = start(task(items=items), 0)
+    found = compiled_eval_step(task(items=items))(state.parameters, state.statistics, batch())
+    assert np.isfinite(found["losses/softmax_cross_entropy"].total)
+
+
+def test_all_finite_looks_at_every_leaf():
+    assert bool(all_finite({"a": jnp.ones(3), "b": (jnp.int32(1), jnp.zeros(()))}))
+    assert not bool(all_finite({"a": jnp.ones(3), "b": jnp.asarray([1.0, jnp.inf])}))
