@@ -226,7 +226,7 @@ model:
 def test_what_a_mistake_looks_like(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("net.yaml").write_text(MISTAKES)
-    shown = shown_after("What a mistake looks like")
+    shown = shown_after("What mistakes look like")
     with pytest.raises(ConfigError) as caught:
         read(Path("net.yaml"), (), catalog())
     told = [str(problem) for problem in caught.value.problems]

@@ -1,6 +1,8 @@
 """The click group that turns slimtrain's errors into lines and exit codes."""
 
 import errno
+import os
+import sys
 import traceback
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -22,7 +24,7 @@ class Group(click.Group):
         except SlimtrainError as error:
             leave(error.exit_code, map(str, error.problems))
         except KeyboardInterrupt:
-            leave(130, ["stopped by SIGINT"])
+            interrupted()
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
@@ -43,6 +45,13 @@ def leave(code: int, lines: Iterable[str]) -> NoReturn:
     for line in lines:
         click.echo(line, err=True)
     raise SystemExit(code)
+
+
+def interrupted() -> NoReturn:
+    """Ends the process at once: taking the interpreter down after an interrupt inside JAX can crash."""
+    click.echo("stopped by SIGINT", err=True)
+    sys.stdout.flush()
+    os._exit(130)
 
 
 def unexpected(error: Exception) -> tuple[int, list[str]]:

