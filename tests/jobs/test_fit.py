@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-LONG = ["train.steps=320", "train.log_every=7", "train.eval_every=25", "train.checkpoint_every=30"]
+LONG = ["train.steps=2000", "train.log_every=70", "train.eval_every=250", "train.checkpoint_every=300"]
 FILES = {"config.yaml", "resolved.yaml", "plan.json", "variables.json", "env.json", "metrics.jsonl", "best", "last"}
 
 
@@ -74,7 +74,7 @@ def test_a_run_that_is_killed_and_stopped_ends_bit_identical(small, cli, spawn, 
     path, moments = tmp_path / "run", random.Random()
     words = ["fit", small, *LONG, "--run-dir", path, "--resume"]
     ends = [signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGTERM]
-    for number, (end, step) in enumerate(zip(ends, (35, 100, 180, 240), strict=True)):
+    for number, (end, step) in enumerate(zip(ends, (70, 400, 750, 1100), strict=True)):
         process = spawn(*words)
         wait_for(path, step, process)
         time.sleep(moments.uniform(0, 0.05))
@@ -91,7 +91,7 @@ def test_a_run_that_is_killed_and_stopped_ends_bit_identical(small, cli, spawn, 
     assert cli(*words).code == 0
     same_end(whole, path)
     numbers = [r["step"] for r in lines(path) if "train/loss" in r]
-    assert numbers == [*range(7, 320, 7), 320]
+    assert numbers == [*range(70, 2000, 70), 2000]
 
 
 def stopped(code: int, end: int, err: str, path: Path) -> None:
@@ -103,7 +103,7 @@ def stopped(code: int, end: int, err: str, path: Path) -> None:
     last = err.splitlines()[-1]
     assert last.startswith(f"stopped by {signal.Signals(end).name} after step ")
     assert f"; saved {path}/checkpoints/step_" in last
-    assert last.endswith(f" train.checkpoint_every=30 --run-dir {path} --resume")
+    assert last.endswith(f" train.checkpoint_every=300 --run-dir {path} --resume")
 
 
 def test_resuming_a_finished_run_changes_nothing(small, cli, copy):
@@ -289,11 +289,16 @@ def test_refusals(small, cli, run, tmp_path):
         assert done.code == code and sentence in done.err and done.out == "", (words, done)
 
 
-def test_a_full_disk(small, cli, tmp_path):
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=36k", "none", tmp_path], capture_output=True).returncode:
+def test_a_full_disk_costs_nothing_that_was_saved(small, cli, run, tmp_path):
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=56k", "none", tmp_path], capture_output=True).returncode:
         pytest.skip("tmpfs cannot be mounted here")
     try:
-        done = cli("fit", small, "--run-dir", tmp_path / "run", "train.checkpoint_every=1", "train.keep=9")
+        done = cli("fit", small, "--run-dir", tmp_path / "run")
         assert done.code == 74 and "No space left on device; free some space and try again" in done.err
+        assert steps(tmp_path / "run") and not list(tmp_path.rglob("*tmp-*"))
+        subprocess.run(["mount", "-o", "remount,size=4m", tmp_path], check=True)
+        done = cli("fit", small, "--run-dir", tmp_path / "run", "--resume")
+        assert done.code == 0 and "resuming at step " in done.err
+        same_end(run, tmp_path / "run")
     finally:
         subprocess.run(["umount", tmp_path], check=True)
