@@ -116,7 +116,7 @@ class Train:
             clipping.
         variables_to_train: patterns of the variables to train; all trainable ones where omitted.
         update_ops: collections whose updates (batch norm's statistics) the train step applies.
-        check_numerics: stop at a loss or gradient that is not finite, before it replaces the state.
+        check_numerics: stop at a loss, gradient or statistic that is not finite, before it gets into the state.
         log_every: steps between lines of metrics.jsonl.
         eval_every: steps between evaluations on the test split; an epoch where omitted, 0 for none but the
             last.

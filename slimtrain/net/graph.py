@@ -83,7 +83,7 @@ def _layer(scope: Scope, inputs: Array, *, item: LayerPlan, catalog: Catalog) ->
     except (ValueError, TypeError) as error:
         first = str(error).split("\n", 1)[0]
         came = f" from {scope.source}" if scope.source else ""
-        raise _told(item, f"cannot be computed for inputs {shown(inputs)}{came}: {first}", "") from error
+        raise _told(item, f"cannot be computed for inputs {shown(inputs.shape)}{came}: {first}", "") from error
 
 
 def _told(item: Item, what: str, hint: str) -> ConfigError:

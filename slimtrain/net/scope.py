@@ -91,9 +91,9 @@ class LayerError(ValueError):
         self.what, self.hint = what, hint
 
 
-def shown(inputs: Array) -> str:
-    """The inputs' shape for messages: `[batch, 8, 8, 3]`."""
-    return "[" + ", ".join(["batch", *map(str, inputs.shape[1:])]) + "]"
+def shown(shape: Sequence[int]) -> str:
+    """A batch's shape for messages: `[batch, 8, 8, 3]`."""
+    return "[" + ", ".join(["batch", *map(str, shape[1:])]) + "]"
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,16 @@ over batches to exactly what one pass over all examples gives, padding weighted 
 """
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from slimtrain.config.catalog import Catalog, loss, metric
 from slimtrain.config.records import Component
 from slimtrain.config.values import Count, Fraction
+from slimtrain.errors import DataError, Problem
 from slimtrain.lazy import Array, jax, jnp
 from slimtrain.net.graph import bind_all
+from slimtrain.net.scope import shown
 
 
 class Sum(NamedTuple):
@@ -31,14 +34,22 @@ def one_hot(labels: Array, outputs: Array) -> Array:
         flat = labels[..., 0] if labels.ndim == outputs.ndim and labels.shape[-1] == 1 else labels
         if flat.shape == outputs.shape[:-1] and outputs.shape[-1] > 1:
             return jax.nn.one_hot(flat, outputs.shape[-1], dtype=outputs.dtype)
-    return labels.astype(outputs.dtype).reshape(outputs.shape)
+    return _as_shaped(labels.astype(outputs.dtype), outputs.shape)
 
 
 def indices(labels: Array, outputs: Array) -> Array:
     """Labels as class numbers [batch, ...]: one-hot ones by their largest."""
     if labels.shape == outputs.shape and outputs.ndim > 1:
         return jnp.argmax(labels, -1)
-    return labels.reshape(outputs.shape[:-1]).astype(jnp.int32)
+    return _as_shaped(labels.astype(jnp.int32), outputs.shape[:-1])
+
+
+def _as_shaped(labels: Array, shape: tuple[int, ...]) -> Array:
+    if labels.size == prod(shape):
+        return labels.reshape(shape)
+    told = f"{shown(labels.shape)} do not fit the outputs, which want {shown(shape)}"
+    hint = "give the last layer as many outputs as an example has labels, or read another end point with 'logits'"
+    raise DataError(Problem("labels", told, hint))
 
 
 @loss()

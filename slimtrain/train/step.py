@@ -66,15 +66,16 @@ def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str,
         return _losses(task, {**state.parameters, **trained}, state.statistics, batch, key)
 
     (loss, (statistics, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
-    finite = state.finite & all_finite((loss, gradients, statistics)) if task.train.check_numerics else state.finite
     gradients = multiplied(gradients, task.multipliers)
     gradients = clipped(gradients, task.train.clip_gradient_norm, task.train.clip_global_norm)
     steps, optimizer = task.optimizer.update(gradients, state.optimizer, trained)
-    parameters = {**state.parameters, **optax.apply_updates(trained, steps)}
-    new = State(parameters, statistics, optimizer, state.step + 1, state.seed, finite)
+    moved = optax.apply_updates(trained, steps)
+    new = State({**state.parameters, **moved}, statistics, optimizer, state.step + 1, state.seed, state.finite)
     if task.train.check_numerics:
-        new = kept_unless(finite, new, state)
-    metrics |= {"loss": loss, "learning_rate": task.learning_rate(state.step), "finite": finite}
+        # A gradient that is not finite makes its parameter so; the new parameters tell of overflow in the step as well.
+        finite = state.finite & all_finite((loss, moved, statistics))
+        new = kept_unless(finite, new._replace(finite=finite), state)
+    metrics |= {"loss": loss, "learning_rate": task.learning_rate(state.step), "finite": new.finite}
     return new, metrics
 
 

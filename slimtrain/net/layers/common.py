@@ -23,7 +23,7 @@ def need_rank(op: str, inputs: Array, rank: int) -> None:
     """Raises LayerError where the inputs have another rank."""
     if inputs.ndim != rank:
         hint = "drop the further dimensions before it" if inputs.ndim > rank else "check the layer before it"
-        raise LayerError(f"expects inputs of rank {rank}, got rank {inputs.ndim} {shown(inputs)}", hint)
+        raise LayerError(f"expects inputs of rank {rank}, got rank {inputs.ndim} {shown(inputs.shape)}", hint)
 
 
 def need_floating(op: str, inputs: Array) -> None:

@@ -82,7 +82,7 @@ def conv2d(
         data_format=data_format or "NHWC",
     )
     if 0 in outputs.shape:
-        size = f"{list(kernel_size)} is larger than the inputs {shown(inputs)}"
+        size = f"{list(kernel_size)} is larger than the inputs {shown(inputs.shape)}"
         raise LayerError(f"kernel_size {size}", "use padding SAME, a smaller kernel, or larger inputs")
     scope.cost(convolution_flops(outputs, weights))
     return finish(

@@ -46,5 +46,7 @@ def _noise_shape(inputs: Array, wanted: tuple[int, ...] | None) -> tuple[int, ..
         return inputs.shape
     shape = tuple(n or m for n, m in zip(wanted, inputs.shape, strict=False))
     if len(wanted) != inputs.ndim or any(n not in (1, m) for n, m in zip(shape, inputs.shape, strict=True)):
-        raise LayerError(f"noise_shape {list(wanted)} does not broadcast to {shown(inputs)}", "use 1, 0 or the length")
+        raise LayerError(
+            f"noise_shape {list(wanted)} does not broadcast to {shown(inputs.shape)}", "use 1, 0 or the length"
+        )
     return shape

@@ -93,5 +93,5 @@ def _fits(inputs: Array, kernel_size: Size2D, padding: Padding, data_format: Ima
     need_rank("pooling", inputs, 4)
     space = inputs.shape[2:] if data_format == "NCHW" else inputs.shape[1:3]
     if padding == "VALID" and any(k > n for k, n in zip(kernel_size, space, strict=True)):
-        what = f"kernel_size {list(kernel_size)} is larger than the inputs {shown(inputs)}"
+        what = f"kernel_size {list(kernel_size)} is larger than the inputs {shown(inputs.shape)}"
         raise LayerError(what, "use padding SAME, a smaller window, or larger inputs")
