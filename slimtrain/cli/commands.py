@@ -74,7 +74,9 @@ def fit(
         raise click.UsageError("--resume goes on with a run's own weights; --init-from starts from others. Give one.")
     if (include or exclude) and init_from is None:
         raise click.UsageError("--include and --exclude say what --init-from takes; give --init-from too.")
-    document, _ = asked.document()
+    document, run = asked.document()
+    if run is not None:
+        raise click.UsageError(f"fit takes a config; go on with: fit {run}/resolved.yaml --run-dir {run} --resume")
     from slimtrain.jobs.fit import Request, dry, fit
     from slimtrain.jobs.restore import Filter
     from slimtrain.jobs.tables import fitted, planned

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE in CONTRIBUTING.md."""
+"""The config: text to a checked Document, scopes to a Plan, and back to text. Never imports JAX."""

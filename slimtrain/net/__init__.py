@@ -1,1 +1,1 @@
-"""See ARCHITECTURE in CONTRIBUTING.md."""
+"""The network: layers, variables, the forward pass and the pure functions that come from it."""

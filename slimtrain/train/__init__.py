@@ -1,1 +1,1 @@
-"""See ARCHITECTURE in CONTRIBUTING.md."""
+"""Training: losses, optimizers, the state and the step. Reads no files and no clock, prints nothing."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE in CONTRIBUTING.md."""
+"""The layer functions, a family a file."""

@@ -1,0 +1,103 @@
+"""Where a run begins: what was asked, what is read and built before anything is written, its directory, its state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slimtrain.config.document import Document
+from slimtrain.data.records import Dataset
+from slimtrain.errors import CheckpointError, Problem
+from slimtrain.jobs.build import Feed, Network, feed, make_task, need_training, network, open_data
+from slimtrain.jobs.restore import Filter, initialized, load_state, resume_point, weights_from
+from slimtrain.store import checkpoint
+from slimtrain.store.rundir import RunDir, create, default_path
+from slimtrain.train.step import State, Task, fresh, start
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `fit` was asked. `resume` is None for a new run, '' for the run's own newest checkpoint, or a place.
+
+    `command` is what was typed; `again` is the command that goes on with the run, less its directory.
+    """
+
+    document: Document
+    run_dir: Path | None = None
+    resume: str | None = None
+    init_from: Path | None = None
+    chosen: Filter = Filter()
+    command: Sequence[str] = ()
+    again: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run is made of once everything is read; `total` is how many steps it takes."""
+
+    document: Document
+    data: Dataset
+    net: Network
+    task: Task
+    batches: Feed
+    total: int
+
+    @property
+    def batch_size(self) -> int:
+        """Examples in a training step."""
+        assert self.document.data is not None
+        return self.document.data.batch_size
+
+    def epoch(self, step: int) -> float:
+        """How many passes over the training split a step is."""
+        return round(step / self.batches.epoch_steps, 4)
+
+
+def prepare(document: Document) -> Prepared:
+    """Reads and builds all that training needs; raises ConfigError and DataError."""
+    need_training(document)
+    data = open_data(document)
+    net = network(document, data)
+    task = make_task(document, net)
+    batches = feed(document, data, task.objective, net)
+    total = document.train.steps or (document.train.epochs or 0) * batches.epoch_steps
+    return Prepared(document, data, net, task, batches, total)
+
+
+def claim(request: Request) -> RunDir:
+    """The run's directory: the one named, the newest of the config's name to resume, or the first free one."""
+    resume = request.resume is not None
+    if request.run_dir is not None:
+        return create(request.run_dir, resume=resume)
+    free = default_path(Path(), request.document.name)
+    if not resume:
+        return create(free, resume=False)
+    name, number = request.document.name, 1
+    newest = free
+    while (path := free.parent / (name if number == 1 else f"{name}-{number}")).exists():
+        newest, number = path, number + 1
+    return create(newest, resume=True)
+
+
+def resumed_state(request: Request, task: Task, run: RunDir) -> tuple[State, str]:
+    """The state to go on from, or a fresh one where the run has none yet; and what to say of it."""
+    checkpoint.recover(run)
+    path, refused = resume_point(run, request.resume or "")
+    if path is None:
+        state, message = fresh_state(request, task)
+        return state, f"no checkpoint yet, {message}"
+    state = load_state(task, path)
+    if int(state.seed) != request.document.seed:
+        told = f"was trained with seed {int(state.seed)}, the config says {request.document.seed}"
+        raise CheckpointError(Problem(str(path), told, f"resume with seed={int(state.seed)}"))
+    told = "".join(f"{line}; going one back\n" for line in refused)
+    return state, f"{told}resuming at step {int(state.step)}"
+
+
+def fresh_state(request: Request, task: Task) -> tuple[State, str]:
+    state = start(task, request.document.seed)
+    if request.init_from is None:
+        return state, "training"
+    given = weights_from(request.init_from)
+    source = str(request.init_from)
+    parameters, statistics = initialized(task, state.parameters, state.statistics, given, request.chosen, source)
+    return fresh(task, parameters, statistics, request.document.seed), f"training from the weights of {source}"

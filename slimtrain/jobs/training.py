@@ -1,0 +1,186 @@
+"""The loop from the host's side: what follows each step, and how a run stops."""
+
+import shlex
+import signal
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from slimtrain.errors import DivergedError, Problem, StoppedError
+from slimtrain.jobs.begin import Prepared
+from slimtrain.jobs.evaluate import Run
+from slimtrain.jobs.keeper import Keeper
+from slimtrain.jobs.signals import Stop
+from slimtrain.jobs.talk import Advance, Talk
+from slimtrain.lazy import jax
+from slimtrain.store import checkpoint
+from slimtrain.train.devices import compiled_train_step, finished
+from slimtrain.train.loop import Stepped, steps
+from slimtrain.train.step import State
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run under way: what it is made of, its books, how it evaluates (None without a test split), where it talks to.
+
+    `again` is the command that goes on with it, less its directory.
+    """
+
+    parts: Prepared
+    keeper: Keeper
+    evaluate: Run | None
+    talk: Talk
+    again: str
+
+    @property
+    def total(self) -> int:
+        """The last step."""
+        return self.parts.total
+
+
+@dataclass
+class Watch:
+    """Time spent in training steps, without compiling, evaluating and saving."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    since: float | None = None
+    pending: int = 0
+
+    def restart(self) -> None:
+        """Starts counting from now."""
+        self.since, self.pending = time.monotonic(), 0
+
+    def stop(self) -> float:
+        """Counts what passed since the start; gives its steps a second."""
+        passed = time.monotonic() - self.since if self.since is not None else 0.0
+        self.steps, self.seconds = self.steps + self.pending, self.seconds + passed
+        return self.pending / passed if passed > 0 and self.pending else 0.0
+
+    def rate(self) -> float:
+        """Steps a second over all that was counted; 0 where nothing was."""
+        return self.steps / self.seconds if self.seconds else 0.0
+
+
+def train(job: Job, state: State, stop: Stop) -> Watch:
+    """Runs the loop to its end: steps, metrics, evaluations, checkpoints. Gives the time that steps took."""
+    first, watch = int(state.step), Watch()
+    split = job.parts.batches.split("train")
+    step = compiled_train_step(job.parts.task)
+    if first and first < job.total:
+        _evaluate_if_due(job, state, first, stop)
+    with job.talk.bar(job.total, first, "step", job.parts.document.name) as advance:
+        batch_at = partial(job.parts.batches.train_batch, split)
+        events = steps(step, state, batch_at, first, job.total, partial(_boundary, job))
+        try:
+            for done in events:
+                _after(job, done, watch, stop, advance, first)
+        except DivergedError as error:
+            raise _diverged(job, error) from None
+    if first >= job.total:
+        _finish(job, state, first, stop)
+    return watch
+
+
+def _finish(job: Job, state: State, step: int, stop: Stop) -> None:
+    """What a run that is trained already may still lack: its last evaluation, a checkpoint of its own."""
+    _evaluate_if_due(job, state, step, stop)
+    if stop:
+        _stop(job, state, stop)
+    if checkpoint.of_step(job.keeper.run, step) is None:
+        job.keeper.save(state, step)
+    job.keeper.repoint()
+
+
+def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, first: int) -> None:
+    """What follows a step: its line of metrics, an evaluation, a checkpoint, a stop."""
+    watch.pending += 1
+    if done.step == first + 1:  # the first step compiled
+        finished(done.metrics["loss"])
+        watch.restart()
+    postfix = _log(job, done, watch) if _logs(job, done.step) else ""
+    advance(1, postfix)
+    if stop:
+        _stop(job, done.state, stop)
+    if _evaluates(job, done.step) or _saves(job, done.step):
+        finished(done.metrics["loss"])
+        watch.stop()
+        _evaluate_if_due(job, done.state, done.step, stop)
+        if stop:
+            _stop(job, done.state, stop)
+        if _saves(job, done.step) or job.keeper.is_best(done.step):
+            job.keeper.save(done.state, done.step)
+        watch.restart()
+
+
+def _log(job: Job, done: Stepped, watch: Watch) -> str:
+    values = {n: shortest(v) for n, v in jax.device_get(done.metrics).items() if n != "finite"}
+    rate = watch.stop() * job.parts.batch_size
+    watch.restart()
+    record: dict[str, Any] = {"step": done.step, "epoch": job.parts.epoch(done.step)}
+    record |= {n if n == "learning_rate" else f"train/{n}": v for n, v in values.items()}
+    job.keeper.write(record | ({"examples_per_second": round(rate, 1)} if rate else {}))
+    return f"loss {values['loss']:.4g}"
+
+
+def shortest(value: Any) -> float:
+    """A float32 as the shortest number that is read back as the same float32."""
+    return float(str(value))
+
+
+def _evaluate_if_due(job: Job, state: State, step: int, stop: Stop) -> None:
+    if job.evaluate is None or not _evaluates(job, step) or job.keeper.evaluated(step):
+        return
+    found = job.evaluate(state.parameters, state.statistics, job.talk, lambda: stop)
+    if found is None:
+        return
+    job.keeper.write({"step": step, "epoch": job.parts.epoch(step), **{f"eval/{n}": v for n, v in found.items()}})
+    shown = "  ".join(f"{n} {v:.4f}" for n, v in found.items())
+    job.talk.say(f"step {step}/{job.total}  {shown}")
+
+
+def _every(job: Job, setting: int | None, step: int) -> bool:
+    """Whether a step is one of every `setting`: an epoch for None, the last step only for 0."""
+    every = job.parts.batches.epoch_steps if setting is None else setting
+    return step == job.total or (every > 0 and step % every == 0)
+
+
+def _logs(job: Job, step: int) -> bool:
+    return _every(job, job.parts.document.train.log_every, step)
+
+
+def _evaluates(job: Job, step: int) -> bool:
+    return job.evaluate is not None and _every(job, job.parts.document.train.eval_every, step)
+
+
+def _saves(job: Job, step: int) -> bool:
+    return _every(job, job.parts.document.train.checkpoint_every, step)
+
+
+def _boundary(job: Job, step: int) -> bool:
+    return _logs(job, step) or _evaluates(job, step) or _saves(job, step)
+
+
+def _stop(job: Job, state: State, stop: Stop) -> None:
+    """Saves the state and leaves; a step that was refused meanwhile is not in it."""
+    step, run = int(state.step), job.keeper.run.path
+    path = job.keeper.save(_good(state), step)
+    name = signal.Signals(stop.number).name
+    told = f"stopped by {name} after step {step}; saved {path}"
+    hint = f"go on with: {job.again} --run-dir {shlex.quote(str(run))} --resume"
+    raise StoppedError(stop.number, Problem("", told, hint))
+
+
+def _diverged(job: Job, error: DivergedError) -> DivergedError:
+    """The error, after the state from before the bad step was saved."""
+    state = _good(error.state)
+    path = job.keeper.save(state, int(state.step))
+    told = DivergedError(*error.problems, Problem("", f"the state before it is saved: {path}"))
+    told.state = state
+    return told
+
+
+def _good(state: State) -> State:
+    """The state without the mark of a refused step, which is not in it: a resume tries that step again."""
+    return state._replace(finite=jax.numpy.bool_(True))
