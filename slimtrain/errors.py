@@ -43,7 +43,8 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.mark}: " if self.mark else ""
         where = f"{self.where}: " if self.where else ""
-        hint = f"; {self.hint}" if self.hint else ""
+        between = " " if self.hint.startswith("(") else "; "
+        hint = f"{between}{self.hint}" if self.hint else ""
         return f"{place}{where}{self.what}{hint}" + ("   [warning]" if self.severity == "warning" else "")
 
 

@@ -2,4 +2,5 @@
 
 from slimtrain.cli.commands import main
 
-main(prog_name="slimtrain")
+if __name__ == "__main__":
+    main(prog_name="slimtrain")

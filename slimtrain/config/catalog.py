@@ -44,6 +44,7 @@ class Description:
     alias: str = ""
     main: str = ""
     normalizer: bool = False
+    like: Callable[..., Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -92,9 +93,18 @@ def _describe(description: Description) -> Callable[[F], F]:
     return mark
 
 
-def layer(*, scope: str, alias: str = "", normalizer: bool = False) -> Callable[[F], F]:
-    """Describes `f(scope, inputs, *, ...)`. `scope`: TF-Slim's default scope; `alias`: its name there."""
-    return _describe(Description("layer", scope=scope, alias=alias, normalizer=normalizer))
+def layer(
+    *, scope: str, alias: str = "", normalizer: bool = False, like: Callable[..., Any] | None = None
+) -> Callable[[F], F]:
+    """Describes `f(scope, inputs, *, ...)`.
+
+    Args:
+        scope: TF-Slim's default scope.
+        alias: the function's long name there.
+        normalizer: whether it may stand in `normalizer_fn`.
+        like: a layer whose docstring tells what the arguments mean that the own one leaves out.
+    """
+    return _describe(Description("layer", scope=scope, alias=alias, normalizer=normalizer, like=like))
 
 
 def join() -> Callable[[F], F]:
@@ -151,7 +161,7 @@ def define(function: Callable[..., Any]) -> Definition:
     """Reads a described function's definition off its signature and docstring."""
     description: Description = function.__slimtrain__  # type: ignore[attr-defined]
     doc = inspect.getdoc(function) or ""
-    docs = argument_docs(doc)
+    docs = {**_docs_of(description.like), **argument_docs(doc)}
     signature = inspect.signature(function, eval_str=True).parameters.values()
     named = [p for p in signature if p.kind is p.KEYWORD_ONLY]
     return Definition(
@@ -164,6 +174,10 @@ def define(function: Callable[..., Any]) -> Definition:
         doc=doc,
         description=description,
     )
+
+
+def _docs_of(function: Callable[..., Any] | None) -> dict[str, str]:
+    return argument_docs(inspect.getdoc(function) or "") if function else {}
 
 
 def argument_docs(doc: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from functools import partial
 from math import prod
 from typing import Any
 
+from slimtrain.errors import StoppedError
 from slimtrain.jobs.begin import Prepared, claim, fresh_state, prepare, resumed_state
 from slimtrain.jobs.begin import Request as Request
 from slimtrain.jobs.build import ABSTRACT_BATCH
@@ -51,13 +52,15 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         WriteError: the disk is full, the directory gone.
     """
     began = time.monotonic()
-    parts = prepare(request.document)
-    talk.warn(warnings_of(parts.document, parts.net))
-    begun = fresh_state(request, parts.task) if request.resume is None else None  # before anything is written
-    run = claim(request)
     with ExitStack() as stack:
-        stack.enter_context(lock(run))
         stop = stack.enter_context(stopping())
+        parts = prepare(request.document)
+        talk.warn(warnings_of(parts.document, parts.net))
+        begun = fresh_state(request, parts.task) if request.resume is None else None  # before anything is written
+        if stop:
+            raise StoppedError(stop.number, "stopped before anything was trained")
+        run = claim(request)
+        stack.enter_context(lock(run))
         state, message = begun or resumed_state(request, parts.task, run)
         first = int(state.step)
         keeper = stack.enter_context(Keeper.open(run, parts.document, first))
@@ -65,11 +68,8 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
             write_records(run, parts.document, parts.net, request.command)
         evaluate = runner(parts.task, parts.batches, "test") if "test" in parts.data.splits else None
         again = request.again or f"slimtrain fit {parts.document.path}"
-        talk.say(
-            f"{message}: {run.path}, to step {parts.total}"
-            if first < parts.total
-            else f"{message}: {run.path} is trained"
-        )
+        goal = f", to step {parts.total}" if first < parts.total else " is trained"
+        talk.say(f"{message}: {run.path}{goal}")
         watch = train(Job(parts, keeper, evaluate, talk, again), state, stop)
     reached = max(first, parts.total)
     rate = round(watch.rate() * parts.batch_size, 1)

@@ -16,7 +16,7 @@ def told(problems, call):
         (
             "conv2d: {fliters: 3, num_outputs: 4, kernel_size: 3, scope: conv3}",
             [
-                "3:14: conv2d 'conv3': unknown argument 'fliters'; (conv2d takes: num_outputs, kernel_size, stride, "
+                "3:14: conv2d 'conv3': unknown argument 'fliters' (conv2d takes: num_outputs, kernel_size, stride, "
                 "padding, activation_fn, normalizer_fn, normalizer_params, weights_initializer, weights_regularizer)"
             ],
         ),
@@ -26,7 +26,7 @@ def told(problems, call):
                 "3:15: dropout: unknown argument 'keep_probs'; did you mean 'keep_prob'? (dropout takes: keep_prob)",
             ],
         ),
-        ("flatten: {x: 1}", ["3:15: flatten: unknown argument 'x'; (flatten takes none)"]),
+        ("flatten: {x: 1}", ["3:15: flatten: unknown argument 'x' (flatten takes none)"]),
         (
             "conv2d: {scope: a}",
             [

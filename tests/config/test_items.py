@@ -51,7 +51,7 @@ def told(problems, layers):
         ),
         (
             "- repeat: {layer: flatten, repetitions: 2, stack_args: [1]}",
-            ["3:46: repeat: unknown argument 'stack_args'; (repeat takes: layer, repetitions, arg_scope)"],
+            ["3:46: repeat: unknown argument 'stack_args' (repeat takes: layer, repetitions, arg_scope)"],
         ),
         ("- repeat: {repetitions: 2}", ["3:5: repeat: 'layer' is missing; name the op to repeat"]),
         (
@@ -78,7 +78,7 @@ def told(problems, layers):
             "- add: {layers: [flatten]}",
             [
                 "3:5: add: joins nothing; give 'branches', or 'inputs' with two end points",
-                "3:11: add: unknown argument 'layers'; (add takes: branches, arg_scope, activation_fn)",
+                "3:11: add: unknown argument 'layers' (add takes: branches, arg_scope, activation_fn)",
             ],
         ),
         ("- concat: {branches: flatten}", ["3:24: concat: 'branches' is a list, got 'flatten'"]),

@@ -74,7 +74,7 @@ def test_blocks_inside_blocks(paths):
         (
             "- {block: unit, activation_fn: relu}",
             BLOCKS,
-            ["3:19: block unit: unknown argument 'activation_fn'; (block unit takes: layers, arg_scope, repeat)"],
+            ["3:19: block unit: unknown argument 'activation_fn' (block unit takes: layers, arg_scope, repeat)"],
         ),
     ],
 )

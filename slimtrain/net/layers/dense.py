@@ -5,10 +5,11 @@ from slimtrain.config.values import Activation, Count, Initializer, Normalizer, 
 from slimtrain.lazy import Array
 from slimtrain.net.components import relu, xavier, zeros
 from slimtrain.net.layers.common import finish, need_floating
+from slimtrain.net.layers.conv import conv2d
 from slimtrain.net.scope import LayerError, Scope
 
 
-@layer(scope="fully_connected")
+@layer(scope="fully_connected", like=conv2d)
 def fully_connected(
     scope: Scope,
     inputs: Array,
@@ -29,13 +30,8 @@ def fully_connected(
 
     Args:
         num_outputs: length of the last axis afterwards.
-        activation_fn: activation, or null for none.
-        normalizer_fn: normalizer that stands in for the biases, or null.
-        normalizer_params: arguments for the normalizer.
         weights_initializer: start of the matrix.
         weights_regularizer: regularizer of the matrix.
-        biases_initializer: start of the biases; null for no biases.
-        biases_regularizer: regularizer of the biases.
 
     Returns:
         [batch, ..., num_outputs].

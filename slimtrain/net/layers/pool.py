@@ -38,7 +38,7 @@ def max_pool2d(
     return max_pool(inputs, kernel_size, stride, padding, data_format)
 
 
-@layer(scope="AvgPool2D")
+@layer(scope="AvgPool2D", like=max_pool2d)
 def avg_pool2d(
     scope: Scope,
     inputs: Array,
@@ -49,18 +49,6 @@ def avg_pool2d(
     data_format: ImageFormat = "NHWC",
 ) -> Array:
     """Takes the mean of each window; what SAME pads is not counted.
-
-    Args:
-        kernel_size: height and width of the window, in pixels.
-        stride: step of the window, in pixels.
-        padding: SAME keeps ceil(size / stride) pixels, VALID only whole windows.
-        data_format: NHWC or NCHW.
-
-    Returns:
-        [batch, height', width', channels], or channels first.
-
-    Raises:
-        LayerError: inputs not of rank 4, or smaller than the window.
 
     Source: TF-Slim layers, avg_pool2d.
     """
