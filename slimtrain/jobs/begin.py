@@ -53,13 +53,16 @@ class Prepared:
 
 
 def prepare(document: Document) -> Prepared:
-    """Reads and builds all that training needs; raises ConfigError and DataError."""
+    """Reads, builds and checks all that training needs; raises ConfigError and DataError."""
     need_training(document)
     data = open_data(document)
     net = network(document, data)
     task = make_task(document, net)
     batches = feed(document, data, task.objective, net)
-    total = document.train.steps or (document.train.epochs or 0) * batches.epoch_steps
+    for name in data.splits:
+        batches.split(name)
+    epoch = batches.epoch_steps
+    total = document.train.steps or (document.train.epochs or 0) * epoch
     return Prepared(document, data, net, task, batches, total)
 
 

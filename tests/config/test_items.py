@@ -70,7 +70,7 @@ def told(problems, layers):
             "- residual: {branches: [flatten]}",
             [
                 "3:5: residual: joins nothing; give 'layers', or 'inputs' with two end points",
-                "3:16: residual: unknown argument 'branches'; "
+                "3:16: residual: unknown argument 'branches' "
                 "(residual takes: shortcut, layers, arg_scope, activation_fn)",
             ],
         ),

@@ -25,9 +25,9 @@ def test_every_kind_has_something():
 
 
 def test_a_plugin_adds_a_layer(cli, small, tmp_path, monkeypatch):
-    (tmp_path / "my_layers.py").write_text(PLUGIN)
+    (tmp_path / "my_twice.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(tmp_path)
-    words = ["model.layers.1={twice: {times: 3}}", "--plugin", "my_layers"]
+    words = ["model.layers.1={twice: {times: 3}}", "--plugin", "my_twice"]
     done = cli("layers", "twice", *words[1:])
     assert done.code == 0 and "Multiplies by a number." in done.out
     done = cli("check", small, "--fast", *words)

@@ -50,6 +50,9 @@ def avg_pool2d(
 ) -> Array:
     """Takes the mean of each window; what SAME pads is not counted.
 
+    Returns:
+        As max_pool2d.
+
     Source: TF-Slim layers, avg_pool2d.
     """
     _fits(inputs, kernel_size, padding, data_format)
