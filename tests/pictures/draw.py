@@ -1,6 +1,7 @@
 """Draws the README's picture from a run that slimtrain made.
 
-slimtrain fit configs/digits.yaml --run-dir RUN train.log_every=11 && python tests/pictures/draw.py RUN tests/pictures/digits.svg
+slimtrain fit configs/digits.yaml --run-dir RUN train.log_every=11
+python tests/pictures/draw.py RUN tests/pictures/digits.svg
 """
 
 import json
@@ -16,7 +17,8 @@ def main(run: str, out: str) -> None:
     """Writes an SVG of two panels: the loss and the accuracy, in training and at evaluation, over the steps."""
     lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
     panels = "".join(panel(lines, metric, number) for number, metric in enumerate(("loss", "accuracy")))
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">'
+    box = f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {box}>'
     frame = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>'
     Path(out).write_text(f"{head}{frame}{panels}</svg>\n")
 
