@@ -100,9 +100,7 @@ def test_infinity_and_nan_are_values(tmp_path: Path) -> None:
 
 def test_images_of_two_kinds_are_refused(tmp_path: Path) -> None:
     train, test = saved(tmp_path, image=IMAGES), saved(tmp_path, "test.npz", image=IMAGES[:, :2])
-    with pytest.raises(
-        DataError, match=r"test.npz: an image is \[4\] uint8 in train but \[2\] uint8 in test"
-    ):
+    with pytest.raises(DataError, match=r"test.npz: an image is \[4\] uint8 in train but \[2\] uint8 in test"):
         arrays(train=train, test=test)
 
 

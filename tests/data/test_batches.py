@@ -40,10 +40,7 @@ def test_an_order_cannot_be_changed_by_who_gets_it() -> None:
 def test_an_epoch_of_batches_is_the_start_of_its_order(size: int, seed: int, data: st.DataObject) -> None:
     batch_size, epoch = data.draw(st.integers(1, size)), data.draw(st.integers(0, 3))
     steps, split = steps_per_epoch(size, batch_size), numbered(size)
-    batches = [
-        batch_at(split, epoch * steps + n, batch_size=batch_size, seed=seed, shuffle=True)
-        for n in range(steps)
-    ]
+    batches = [batch_at(split, epoch * steps + n, batch_size=batch_size, seed=seed, shuffle=True) for n in range(steps)]
     seen = np.concatenate([b["label"] for b in batches])
     assert seen.tolist() == order(size, seed, epoch, True)[: steps * batch_size].tolist()
     assert all((b["image"][:, 0] == 2 * b["label"]).all() for b in batches)
@@ -56,10 +53,7 @@ def test_a_resumed_run_sees_what_an_uninterrupted_one_sees(size: int, seed: int,
 
     def run(steps: range) -> list[list[int]]:
         order.cache_clear()
-        return [
-            batch_at(split, n, batch_size=batch_size, seed=seed, shuffle=True)["label"].tolist()
-            for n in steps
-        ]
+        return [batch_at(split, n, batch_size=batch_size, seed=seed, shuffle=True)["label"].tolist() for n in steps]
 
     assert run(range(12)) == run(range(stop)) + run(range(stop, 12))
 
@@ -79,9 +73,7 @@ def test_batches_are_fresh(shuffle: bool) -> None:
 
 
 def test_a_batch_larger_than_the_split_is_refused() -> None:
-    with pytest.raises(
-        DataError, match=r"data.batch_size: a batch of 8 is more .* 5 .*; set .* to 5 or less"
-    ):
+    with pytest.raises(DataError, match=r"data.batch_size: a batch of 8 is more .* 5 .*; set .* to 5 or less"):
         steps_per_epoch(5, 8)
 
 

@@ -21,9 +21,7 @@ def idx(array: np.ndarray) -> bytes:
     return struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
-def write_idx(
-    folder: Path, pack: Callable[[bytes], bytes] = bytes, rename: Callable[[str], str] = str
-) -> None:
+def write_idx(folder: Path, pack: Callable[[bytes], bytes] = bytes, rename: Callable[[str], str] = str) -> None:
     draw = np.random.default_rng(0)
     for name, size in zip(IDX_FILES, (5, 5, 2, 2), strict=True):
         shape = (size, 28, 28) if "images" in name else (size,)

@@ -51,8 +51,7 @@ def test_a_run_is_never_overwritten_silently(tmp_path, there):
     with pytest.raises(ConfigError) as refused:
         rundir.create(path, resume=False)
     assert str(refused.value) == (
-        f"{path}: holds a run already; add --resume to go on with it, "
-        f"or start a new one with --run-dir {path}-2"
+        f"{path}: holds a run already; add --resume to go on with it, or start a new one with --run-dir {path}-2"
     )
     assert rundir.create(path, resume=True) == rundir.open_run(path) == RunDir(path)
 
@@ -68,9 +67,7 @@ def test_create_says_why_it_cannot(tmp_path):
 
 
 def test_open_run_says_what_a_run_holds(tmp_path):
-    with pytest.raises(
-        ConfigError, match="is not a run directory; a run directory holds config.yaml, resolved"
-    ):
+    with pytest.raises(ConfigError, match="is not a run directory; a run directory holds config.yaml, resolved"):
         rundir.open_run(tmp_path)
     with pytest.raises(ConfigError, match="does not exist"):
         rundir.open_run(tmp_path / "no")
@@ -80,9 +77,7 @@ def test_the_second_process_is_refused_and_told_who_holds_the_run(tmp_path):
     run = RunDir(tmp_path)
     holder = _holder(tmp_path)
     try:
-        with pytest.raises(
-            RunInUseError, match=f"is in use by process {holder.pid} on .* since 20"
-        ) as refused:
+        with pytest.raises(RunInUseError, match=f"is in use by process {holder.pid} on .* since 20") as refused:
             with rundir.lock(run):
                 pass
         assert refused.value.exit_code == 6
@@ -121,15 +116,11 @@ def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(
-        WriteError, match="cannot be written: No space left on device; free some space"
-    ) as failed:
+    with pytest.raises(WriteError, match="cannot be written: No space left on device; free some space") as failed:
         rundir.write_text(path, "new")
     assert failed.value.exit_code == 74
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
-    with pytest.raises(
-        WriteError, match="no/b.txt: cannot be written: No such file or directory; check that"
-    ):
+    with pytest.raises(WriteError, match="no/b.txt: cannot be written: No such file or directory; check that"):
         rundir.write_text(tmp_path / "no/b.txt", "x")
 
 

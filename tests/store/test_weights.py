@@ -43,9 +43,7 @@ def test_bfloat16_keeps_its_values(tmp_path):
 
 
 def test_other_names_are_refused_with_the_cure(tmp_path):
-    with pytest.raises(
-        CheckpointError, match=r"w.pkl: is not a name .*; give one that ends in \(.npz, .safetensors"
-    ):
+    with pytest.raises(CheckpointError, match=r"w.pkl: is not a name .*; give one that ends in \(.npz, .safetensors"):
         read_weights(tmp_path / "w.pkl")
     with pytest.raises(ConfigError, match="give one that ends in"):
         write_weights(tmp_path / "w.h5", ARRAYS)

@@ -52,9 +52,7 @@ def test_reads_all_fields(tmp_path: Path, save: Any) -> None:
         np.testing.assert_array_equal(read[name], array, strict=True)
 
 
-@pytest.mark.parametrize(
-    "array", [np.asfortranarray(FIELDS["image"]), np.arange(3, dtype=">i8"), np.eye(2) > 0]
-)
+@pytest.mark.parametrize("array", [np.asfortranarray(FIELDS["image"]), np.arange(3, dtype=">i8"), np.eye(2) > 0])
 def test_reads_any_layout(tmp_path: Path, array: np.ndarray) -> None:
     np.testing.assert_array_equal(read_npy(write(tmp_path, npy(array))), array, strict=True)
 
