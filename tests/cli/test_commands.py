@@ -17,7 +17,7 @@ from slimtrain import __version__
 from slimtrain.cli import main
 from slimtrain.cli.group import Group, unexpected
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "configs" / "digits.yaml"
 WITHOUT_JAX = f"""
 import sys
