@@ -85,9 +85,13 @@ def _listed(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+Size1D = Annotated[tuple[int], BeforeValidator(_sizes(1)), _size_schema(1)]
 Size2D = Annotated[tuple[int, int], BeforeValidator(_sizes(2)), _size_schema(2)]
+Size3D = Annotated[tuple[int, int, int], BeforeValidator(_sizes(3)), _size_schema(3)]
 Padding = Annotated[Literal["SAME", "VALID"], BeforeValidator(_upper)]
 ImageFormat = Annotated[Literal["NHWC", "NCHW"], BeforeValidator(_upper)]
+SequenceFormat = Annotated[Literal["NWC", "NCW"], BeforeValidator(_upper)]
+VolumeFormat = Annotated[Literal["NDHWC", "NCDHW"], BeforeValidator(_upper)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Whole = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -97,6 +101,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 KeepFraction = Annotated[float, Field(gt=0, le=1)]
 Numbers = Annotated[tuple[Number, ...], BeforeValidator(_listed)]
 Counts = Annotated[tuple[Whole, ...], BeforeValidator(_listed)]
+Axes = Annotated[tuple[int, ...], BeforeValidator(_listed)]
 Shape = Annotated[tuple[Count, ...], BeforeValidator(_listed)]
 _ONE_OR_MANY: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 Names = Annotated[tuple[str, ...], BeforeValidator(_words), WithJsonSchema(_ONE_OR_MANY)]

@@ -7,14 +7,17 @@ from slimtrain.config.catalog import Catalog, plugin_modules
 from slimtrain.data import sources
 from slimtrain.data.preprocess import images
 from slimtrain.net import components
-from slimtrain.net.layers import conv, dense, joins, noise, norm, pool, shape
+from slimtrain.net.layers import conv, dense, groupwise, joins, noise, norm, pool, separable, shape, transposed
 from slimtrain.train import objective, optim, schedules
 
 MODULES = (
     conv,
+    separable,
+    transposed,
     pool,
     dense,
     norm,
+    groupwise,
     noise,
     shape,
     joins,

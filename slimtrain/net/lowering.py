@@ -39,6 +39,24 @@ def convolution(
     )
 
 
+def transposed_convolution(
+    inputs: Array, weights: Array, *, stride: Sequence[int], padding: str, data_format: str
+) -> Array:
+    """The gradient of a convolution by its inputs, applied to `inputs`; the kernel is [*size, out, in].
+
+    Args:
+        inputs: [batch, *space, in], or [batch, in, *space] where `data_format` starts with NC.
+        weights: [*size, out, in]: the kernel of the convolution that it is the gradient of.
+        stride: that convolution's stride, one a spatial dimension.
+        padding: SAME or VALID.
+        data_format: NHWC, NCHW and so on.
+    """
+    space = data_format.replace("N", "").replace("C", "")
+    dimensions = (data_format, space + "IO", data_format)
+    strides = tuple(stride)
+    return lax.conv_transpose(inputs, weights, strides, padding, dimension_numbers=dimensions, transpose_kernel=True)
+
+
 def convolution_flops(outputs: Array, weights: Array) -> int:
     """Operations of a convolution: two a multiply-add, over the whole batch."""
     return 2 * prod(outputs.shape) * prod(weights.shape[:-1])

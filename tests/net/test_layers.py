@@ -24,6 +24,15 @@ class Row(NamedTuple):
 IMAGE = (6, 6, 4)
 ROWS = {
     "conv2d": Row("{num_outputs: 3, kernel_size: 3, normalizer_fn: batch_norm}", IMAGE),
+    "conv1d": Row("{num_outputs: 3, kernel_size: 3, rate: 2}", (7, 4)),
+    "conv3d": Row("{num_outputs: 3, kernel_size: [1, 2, 3], stride: 2, normalizer_fn: batch_norm}", (4, 5, 6, 2)),
+    "separable_conv2d": Row("{num_outputs: 3, kernel_size: 3, depth_multiplier: 2}", IMAGE),
+    "conv2d_in_plane": Row("{kernel_size: 3, stride: 2, padding: VALID}", IMAGE),
+    "conv2d_transpose": Row("{num_outputs: 3, kernel_size: 3, stride: 2}", (3, 4, 2)),
+    "conv3d_transpose": Row("{num_outputs: 2, kernel_size: 2, stride: [1, 2, 1]}", (2, 3, 2, 2)),
+    "layer_norm": Row("{}", IMAGE),
+    "instance_norm": Row("{}", IMAGE),
+    "group_norm": Row("{groups: 2}", IMAGE),
     "max_pool2d": Row("{kernel_size: 2}", IMAGE),
     "avg_pool2d": Row("{kernel_size: 3, padding: SAME}", IMAGE),
     "global_avg_pool": Row("{}", IMAGE),

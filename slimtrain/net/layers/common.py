@@ -1,6 +1,7 @@
 """What TF-Slim's weighted layers share: after the linear op, a normalizer or biases, then the activation."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from slimtrain.lazy import Array, jnp
@@ -33,24 +34,26 @@ def need_floating(op: str, inputs: Array) -> None:
         raise LayerError(f"{op} takes floating-point inputs, got {inputs.dtype}", hint)
 
 
-def finish(
-    scope: Scope,
-    outputs: Array,
-    *,
-    activation_fn: Function,
-    normalizer_fn: Function,
-    normalizer_params: Mapping[str, Any] | None,
-    biases_initializer: Function,
-    biases_regularizer: Function,
-    axis: int = -1,
-) -> Array:
+@dataclass(frozen=True)
+class Ending:
+    """What follows a weighted layer's linear op: the arguments that TF-Slim's weighted layers share."""
+
+    activation_fn: Function
+    normalizer_fn: Function
+    normalizer_params: Mapping[str, Any] | None
+    biases_initializer: Function
+    biases_regularizer: Function
+
+
+def finish(scope: Scope, outputs: Array, ending: Ending, axis: int = -1) -> Array:
     """The end of a weighted layer. Biases exist only where there is no normalizer and an initializer for them.
 
     Source: TF-Slim layers, rules of the common argument block.
     """
-    if normalizer_fn is not None:
-        outputs = normalizer_fn(scope, outputs, **(normalizer_params or {}))
-    elif biases_initializer is not None:
-        biases = scope.variable("biases", (outputs.shape[axis],), biases_initializer, regularizer=biases_regularizer)
+    if ending.normalizer_fn is not None:
+        outputs = ending.normalizer_fn(scope, outputs, **(ending.normalizer_params or {}))
+    elif ending.biases_initializer is not None:
+        start, regularizer = ending.biases_initializer, ending.biases_regularizer
+        biases = scope.variable("biases", (outputs.shape[axis],), start, regularizer=regularizer)
         outputs = outputs + along(biases, axis, outputs.ndim).astype(outputs.dtype)
-    return activation_fn(outputs) if activation_fn is not None else outputs
+    return ending.activation_fn(outputs) if ending.activation_fn is not None else outputs

@@ -4,7 +4,7 @@ from slimtrain.config.catalog import layer
 from slimtrain.config.values import Activation, Count, Initializer, Normalizer, NormalizerArguments, Regularizer
 from slimtrain.lazy import Array
 from slimtrain.net.components import relu, xavier, zeros
-from slimtrain.net.layers.common import finish, need_floating
+from slimtrain.net.layers.common import Ending, finish, need_floating
 from slimtrain.net.layers.conv import conv2d
 from slimtrain.net.scope import LayerError, Scope
 
@@ -52,15 +52,8 @@ def fully_connected(
     weights = scope.variable("weights", shape2, weights_initializer, regularizer=weights_regularizer)
     outputs = inputs @ weights.astype(inputs.dtype)
     scope.cost(2 * outputs.size * inputs.shape[-1])
-    return finish(
-        scope,
-        outputs,
-        activation_fn=activation_fn,
-        normalizer_fn=normalizer_fn,
-        normalizer_params=normalizer_params,
-        biases_initializer=biases_initializer,
-        biases_regularizer=biases_regularizer,
-    )
+    ending = Ending(activation_fn, normalizer_fn, normalizer_params, biases_initializer, biases_regularizer)
+    return finish(scope, outputs, ending)
 
 
 @layer(scope="Flatten")

@@ -6,7 +6,7 @@ import pytest
 from nets import numbers, scope
 
 from slimtrain.net.components import zeros
-from slimtrain.net.layers.common import along, channel_axis, finish, need_floating, need_rank
+from slimtrain.net.layers.common import Ending, along, channel_axis, finish, need_floating, need_rank
 from slimtrain.net.scope import LayerError
 
 ENDS = {
@@ -41,7 +41,7 @@ def test_what_is_needed_is_told():
 
 def test_biases_come_before_the_activation_and_keep_the_type():
     outputs = jnp.asarray(numbers(2, 3), jnp.bfloat16)
-    got = finish(scope(biases=np.full(3, -9, np.float32)), outputs, **{**ENDS, "activation_fn": jnp.abs})
+    got = finish(scope(biases=np.full(3, -9, np.float32)), outputs, Ending(**{**ENDS, "activation_fn": jnp.abs}))
     assert got.dtype == jnp.bfloat16
     assert np.all(got > 5)
 
@@ -54,10 +54,10 @@ def test_a_normalizer_stands_in_for_the_biases():
         return outputs + 1
 
     ends = {**ENDS, "normalizer_fn": normalizer, "normalizer_params": {"decay": 0.5}, "activation_fn": jnp.negative}
-    np.testing.assert_array_equal(finish(scope(), jnp.zeros((2, 3)), **ends), -np.ones((2, 3)))
+    np.testing.assert_array_equal(finish(scope(), jnp.zeros((2, 3)), Ending(**ends)), -np.ones((2, 3)))
     assert seen == {"decay": 0.5}
 
 
 def test_no_normalizer_and_no_initializer_is_no_biases():
     outputs = jnp.ones((2, 3))
-    assert finish(scope(), outputs, **{**ENDS, "biases_initializer": None}) is outputs
+    assert finish(scope(), outputs, Ending(**{**ENDS, "biases_initializer": None})) is outputs
