@@ -3,6 +3,7 @@
 One function an item form. After this nothing knows of arg scopes, params or default names.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
@@ -13,7 +14,7 @@ from slimtrain.config.items import Form, form_of, repeated, split, stacked, with
 from slimtrain.config.nodes import Key, Node
 from slimtrain.config.params import bound, substitute
 from slimtrain.config.places import Builder, Place, path_of, register, words_of
-from slimtrain.config.records import Component, GroupPlan, Item, LayerPlan, Words
+from slimtrain.config.records import Argument, Component, GroupPlan, Item, LayerPlan, Words
 from slimtrain.config.scopes import enter
 from slimtrain.errors import Mark, did_you_mean, one_of
 
@@ -58,12 +59,19 @@ def _layer(builder: Builder, place: Place, form: Form) -> Item | None:
     label = f"{form.name} '{scope}'" if (scope := _text(form.body, "scope")) else form.name
     call = Call(label, form.body, form.mark, place.env)
     arguments = resolve(builder.resolver, definition, call, WORDS)
-    path = path_of(builder, place, arguments, definition.description.scope, label, form.mark)
+    path = path_of(builder, place, arguments, _default_scope(definition, arguments), label, form.mark)
     words = words_of(builder, place, arguments, label, form.mark)
     _one_input(builder, words, label, form.mark)
     own = {n: a for n, a in arguments.items() if n not in WORDS}
     register(builder, path, words, own.get("normalizer_fn"), form.mark)
     return LayerPlan(Component("layer", definition.name, own, form.mark), path, words, form.mark)
+
+
+def _default_scope(definition: Definition, arguments: Mapping[str, Argument]) -> str:
+    """The op's default scope; a name in braces stands for that argument, as TF-Slim's pool is called by its type."""
+    scope = definition.description.scope
+    values = {name: str(argument.value).lower() for name, argument in arguments.items()}
+    return re.sub(r"{(\w+)}", lambda m: values.get(m[1], m[1]), scope)
 
 
 def _one_input(builder: Builder, words: Words, label: str, mark: Mark) -> None:

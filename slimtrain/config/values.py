@@ -67,6 +67,20 @@ def _size_schema(count: int) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [one, many]})
 
 
+def _any_size(value: Any) -> Any:
+    values = value if isinstance(value, (list, tuple)) else [value]
+    if not values or not all(type(v) is int and v >= 1 for v in values):
+        raise ValueError("should be a whole number from 1, or a list of them")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _pairs(value: Any) -> Any:
+    pairs = value if isinstance(value, (list, tuple)) else ()
+    if not pairs or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in pairs):
+        raise ValueError("should be a list of [before, after]")
+    return tuple(tuple(p) for p in pairs)
+
+
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
@@ -88,9 +102,17 @@ def _listed(value: Any) -> Any:
 Size1D = Annotated[tuple[int], BeforeValidator(_sizes(1)), _size_schema(1)]
 Size2D = Annotated[tuple[int, int], BeforeValidator(_sizes(2)), _size_schema(2)]
 Size3D = Annotated[tuple[int, int, int], BeforeValidator(_sizes(3)), _size_schema(3)]
+Size = Annotated[
+    int | tuple[int, ...],
+    BeforeValidator(_any_size),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer", "minimum": 1}}]}
+    ),
+]
 Padding = Annotated[Literal["SAME", "VALID"], BeforeValidator(_upper)]
 ImageFormat = Annotated[Literal["NHWC", "NCHW"], BeforeValidator(_upper)]
 SequenceFormat = Annotated[Literal["NWC", "NCW"], BeforeValidator(_upper)]
+PoolFormat = Annotated[Literal["NWC", "NCW", "NHWC", "NCHW", "NDHWC", "NCDHW"], BeforeValidator(_upper)]
 VolumeFormat = Annotated[Literal["NDHWC", "NCDHW"], BeforeValidator(_upper)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Whole = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -101,6 +123,10 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 KeepFraction = Annotated[float, Field(gt=0, le=1)]
 Numbers = Annotated[tuple[Number, ...], BeforeValidator(_listed)]
 Counts = Annotated[tuple[Whole, ...], BeforeValidator(_listed)]
+Pairs = Annotated[
+    tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], ...],
+    BeforeValidator(_pairs),
+]
 Axes = Annotated[tuple[int, ...], BeforeValidator(_listed)]
 Shape = Annotated[tuple[Count, ...], BeforeValidator(_listed)]
 _ONE_OR_MANY: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}

@@ -7,7 +7,20 @@ from slimtrain.config.catalog import Catalog, plugin_modules
 from slimtrain.data import sources
 from slimtrain.data.preprocess import images
 from slimtrain.net import components
-from slimtrain.net.layers import conv, dense, groupwise, joins, noise, norm, pool, separable, shape, transposed
+from slimtrain.net.layers import (
+    conv,
+    dense,
+    gdn,
+    groupwise,
+    joins,
+    noise,
+    norm,
+    pointwise,
+    pool,
+    separable,
+    shape,
+    transposed,
+)
 from slimtrain.train import objective, optim, schedules
 
 MODULES = (
@@ -19,6 +32,8 @@ MODULES = (
     norm,
     groupwise,
     noise,
+    pointwise,
+    gdn,
     shape,
     joins,
     components,

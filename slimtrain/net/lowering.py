@@ -62,22 +62,45 @@ def convolution_flops(outputs: Array, weights: Array) -> int:
     return 2 * prod(outputs.shape) * prod(weights.shape[:-1])
 
 
-def max_pool(inputs: Array, size: Sequence[int], stride: Sequence[int], padding: str, data_format: str) -> Array:
+def max_pool(
+    inputs: Array,
+    size: Sequence[int],
+    stride: Sequence[int],
+    padding: str,
+    data_format: str,
+    rate: Sequence[int] | None = None,
+) -> Array:
     """The largest value of each window."""
-    window, strides = _over_space(size, data_format), _over_space(stride, data_format)
-    outputs: Array = lax.reduce_window(inputs, -jnp.inf, lax.max, window, strides, padding)
+    outputs: Array = lax.reduce_window(
+        inputs, -jnp.inf, lax.max, *_windows(size, stride, data_format), padding, **_dilation(rate, data_format)
+    )
     return outputs
 
 
-def avg_pool(inputs: Array, size: Sequence[int], stride: Sequence[int], padding: str, data_format: str) -> Array:
+def avg_pool(
+    inputs: Array,
+    size: Sequence[int],
+    stride: Sequence[int],
+    padding: str,
+    data_format: str,
+    rate: Sequence[int] | None = None,
+) -> Array:
     """The mean of each window; padding is not counted."""
-    window, strides = _over_space(size, data_format), _over_space(stride, data_format)
-    total: Array = lax.reduce_window(inputs, 0.0, lax.add, window, strides, padding)
+    windows, dilation = _windows(size, stride, data_format), _dilation(rate, data_format)
+    total: Array = lax.reduce_window(inputs, 0.0, lax.add, *windows, padding, **dilation)
     if padding == "VALID":
         return total / prod(size)
     ones = jnp.ones((1, *inputs.shape[1:]), inputs.dtype)
-    counted: Array = lax.reduce_window(ones, 0.0, lax.add, window, strides, padding)
+    counted: Array = lax.reduce_window(ones, 0.0, lax.add, *windows, padding, **dilation)
     return total / counted
+
+
+def _windows(size: Sequence[int], stride: Sequence[int], data_format: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return _over_space(size, data_format), _over_space(stride, data_format)
+
+
+def _dilation(rate: Sequence[int] | None, data_format: str) -> dict[str, tuple[int, ...]]:
+    return {"window_dilation": _over_space(rate, data_format)} if rate and max(rate) > 1 else {}
 
 
 def _over_space(values: Sequence[int], data_format: str) -> tuple[int, ...]:

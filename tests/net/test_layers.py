@@ -41,6 +41,23 @@ ROWS = {
     "batch_norm": Row("{scale: true, activation_fn: relu}", IMAGE),
     "dropout": Row("{keep_prob: 0.5}", IMAGE),
     "activation": Row("{activation_fn: tanh}", IMAGE),
+    "max_pool3d": Row("{kernel_size: [1, 2, 2], stride: [1, 2, 2]}", (2, 4, 4, 2)),
+    "avg_pool3d": Row("{kernel_size: 2, padding: SAME}", (3, 3, 3, 2)),
+    "pool": Row("{kernel_size: 2, pooling_type: AVG, dilation_rate: 2}", IMAGE),
+    "softmax": Row("{}", (4,)),
+    "bias_add": Row("{activation_fn: relu}", IMAGE),
+    "unit_norm": Row("{dim: 3}", IMAGE),
+    "maxout": Row("{num_units: 2}", IMAGE),
+    "scale_gradient": Row("{multiplier: 0.5}", IMAGE),
+    "lrn": Row("{depth_radius: 1, alpha: 0.5, beta: 0.75}", IMAGE),
+    "spatial_softmax": Row("{temperature: 2.0}", IMAGE),
+    "reshape": Row("{shape: [4, -1]}", IMAGE),
+    "pad": Row("{paddings: [[1, 2], [0, 1]], mode: REFLECT}", IMAGE),
+    "squeeze": Row("{}", (1, 3, 1)),
+    "one_hot_encoding": Row("{num_classes: 3, on_value: 2.0}", (2,), "int32"),
+    "images_to_sequence": Row("{}", IMAGE),
+    "sequence_to_images": Row("{height: 2}", (4, 3)),
+    "gdn": Row("{}", IMAGE),
 }
 OPS = sorted({d.name for d in catalog().kind("layer").values()})
 BATCH = 2

@@ -1,7 +1,9 @@
 """Pooling."""
 
+from typing import Literal
+
 from slimtrain.config.catalog import layer
-from slimtrain.config.values import ImageFormat, Padding, Size2D
+from slimtrain.config.values import ImageFormat, Padding, PoolFormat, Size, Size2D, Size3D, VolumeFormat
 from slimtrain.lazy import Array, jnp
 from slimtrain.net.layers.common import need_rank
 from slimtrain.net.lowering import avg_pool, max_pool
@@ -59,6 +61,102 @@ def avg_pool2d(
     return avg_pool(inputs, kernel_size, stride, padding, data_format)
 
 
+@layer(scope="MaxPool3D", like=max_pool2d)
+def max_pool3d(
+    scope: Scope,
+    inputs: Array,
+    *,
+    kernel_size: Size3D,
+    stride: Size3D = (2, 2, 2),
+    padding: Padding = "VALID",
+    data_format: VolumeFormat = "NDHWC",
+) -> Array:
+    """Takes the largest value of each window of a volume.
+
+    Args:
+        kernel_size: depth, height and width of the window, in voxels.
+        stride: step of the window, in voxels.
+        data_format: NDHWC or NCDHW.
+
+    Returns:
+        [batch, depth', height', width', channels], or channels first.
+
+    Raises:
+        LayerError: inputs not of rank 5, or smaller than the window.
+
+    Source: TF-Slim layers, max_pool3d.
+    """
+    _fits(inputs, kernel_size, padding, data_format)
+    return max_pool(inputs, kernel_size, stride, padding, data_format)
+
+
+@layer(scope="AvgPool3D", like=max_pool3d)
+def avg_pool3d(
+    scope: Scope,
+    inputs: Array,
+    *,
+    kernel_size: Size3D,
+    stride: Size3D = (2, 2, 2),
+    padding: Padding = "VALID",
+    data_format: VolumeFormat = "NDHWC",
+) -> Array:
+    """Takes the mean of each window of a volume; what SAME pads is not counted.
+
+    Args:
+        padding: SAME keeps ceil(size / stride) voxels, VALID only whole windows.
+
+    Returns:
+        As max_pool3d.
+
+    Source: TF-Slim layers, avg_pool3d.
+    """
+    _fits(inputs, kernel_size, padding, data_format)
+    return avg_pool(inputs, kernel_size, stride, padding, data_format)
+
+
+@layer(scope="{pooling_type}_pool", like=max_pool2d)
+def pool(
+    scope: Scope,
+    inputs: Array,
+    *,
+    kernel_size: Size,
+    pooling_type: Literal["AVG", "MAX"],
+    padding: Padding = "VALID",
+    data_format: PoolFormat | None = None,
+    dilation_rate: Size = 1,
+    stride: Size = 1,
+) -> Array:
+    """Pools in one, two or three dimensions.
+
+    Args:
+        kernel_size: size of the window, one number for all dimensions or one each.
+        pooling_type: AVG for the mean, MAX for the largest value.
+        data_format: NWC, NHWC, NDHWC or, channels first, NCW, NCHW, NCDHW; channels last where omitted.
+        dilation_rate: distance of the window's elements; with stride 1 only.
+        stride: step of the window.
+
+    Returns:
+        [batch, *space', channels], or channels first.
+
+    Raises:
+        LayerError: inputs of another rank than 3, 4 or 5; stride and dilation_rate both above 1.
+
+    Source: TF-Slim layers, pool.
+    """
+    if not 3 <= inputs.ndim <= 5:
+        raise LayerError(f"expects inputs of rank 3, 4 or 5, got {shown(inputs.shape)}")
+    order = data_format or {3: "NWC", 4: "NHWC", 5: "NDHWC"}[inputs.ndim]
+    size, steps, rate = (spread(v, inputs.ndim - 2) for v in (kernel_size, stride, dilation_rate))
+    if max(steps) > 1 and max(rate) > 1:
+        raise LayerError(
+            f"stride {list(steps)} and dilation_rate {list(rate)} are both above 1", "set one of them to 1"
+        )
+    reach = tuple(1 + (k - 1) * r for k, r in zip(size, rate, strict=True))
+    _fits(inputs, reach, padding, order)
+    function = avg_pool if pooling_type == "AVG" else max_pool
+    return function(inputs, size, steps, padding, order, rate)
+
+
 @layer(scope="GlobalAvgPool")
 def global_avg_pool(
     scope: Scope, inputs: Array, *, keep_dims: bool = False, data_format: ImageFormat = "NHWC"
@@ -80,9 +178,17 @@ def global_avg_pool(
     return jnp.mean(inputs, axes, keepdims=keep_dims)
 
 
-def _fits(inputs: Array, kernel_size: Size2D, padding: Padding, data_format: ImageFormat) -> None:
-    need_rank("pooling", inputs, 4)
-    space = inputs.shape[2:] if data_format == "NCHW" else inputs.shape[1:3]
+def spread(value: Size, dimensions: int) -> tuple[int, ...]:
+    """One number for every spatial dimension; raises LayerError where there are more or fewer."""
+    values = (value,) * dimensions if isinstance(value, int) else tuple(value)
+    if len(values) != dimensions:
+        raise LayerError(f"{list(values)} does not fit {dimensions} spatial dimensions", f"give one or {dimensions}")
+    return values
+
+
+def _fits(inputs: Array, kernel_size: tuple[int, ...], padding: str, data_format: str) -> None:
+    need_rank("pooling", inputs, len(data_format))
+    space = [n for n, axis in zip(inputs.shape, data_format, strict=True) if axis not in "NC"]
     if padding == "VALID" and any(k > n for k, n in zip(kernel_size, space, strict=True)):
         what = f"kernel_size {list(kernel_size)} is larger than the inputs {shown(inputs.shape)}"
         raise LayerError(what, "use padding SAME, a smaller window, or larger inputs")
