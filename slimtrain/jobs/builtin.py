@@ -21,7 +21,7 @@ from slimtrain.net.layers import (
     shape,
     transposed,
 )
-from slimtrain.train import objective, optim, schedules
+from slimtrain.train import losses, optim, schedules
 
 MODULES = (
     conv,
@@ -37,7 +37,7 @@ MODULES = (
     shape,
     joins,
     components,
-    objective,
+    losses,
     optim,
     schedules,
     sources,

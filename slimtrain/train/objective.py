@@ -1,20 +1,17 @@
-"""Losses and metrics, each one value an example; the weighted sums that make scalars of them.
+"""The objective of a task: the weighted sums that make scalars of losses and metrics.
 
 A loss or metric returns values that are not reduced. `Sum` keeps numerator and count, so that an evaluation adds up
 over batches to exactly what one pass over all examples gives, padding weighted 0.
 """
 
 from collections.abc import Mapping, Sequence
-from math import prod
 from typing import Any, NamedTuple
 
-from slimtrain.config.catalog import Catalog, loss, metric
+from slimtrain.config.catalog import Catalog
 from slimtrain.config.records import Component
-from slimtrain.config.values import Count, Fraction
-from slimtrain.errors import DataError, Problem
-from slimtrain.lazy import Array, jax, jnp
+from slimtrain.lazy import Array, jnp
 from slimtrain.net.graph import bind_all
-from slimtrain.net.scope import shown
+from slimtrain.train.losses import indices
 
 
 class Sum(NamedTuple):
@@ -26,94 +23,6 @@ class Sum(NamedTuple):
     def mean(self) -> Array:
         """total / number, 0 where the number is 0."""
         return jnp.where(self.number == 0, 0.0, self.total / jnp.where(self.number == 0, 1.0, self.number))
-
-
-def one_hot(labels: Array, outputs: Array) -> Array:
-    """Labels as the outputs are shaped: integer labels one-hot over the last axis, others as floats."""
-    if jnp.issubdtype(labels.dtype, jnp.integer) and labels.shape != outputs.shape:
-        flat = labels[..., 0] if labels.ndim == outputs.ndim and labels.shape[-1] == 1 else labels
-        if flat.shape == outputs.shape[:-1] and outputs.shape[-1] > 1:
-            return jax.nn.one_hot(flat, outputs.shape[-1], dtype=outputs.dtype)
-    return _as_shaped(labels.astype(outputs.dtype), outputs.shape)
-
-
-def indices(labels: Array, outputs: Array) -> Array:
-    """Labels as class numbers [batch, ...]: one-hot ones by their largest."""
-    if labels.shape == outputs.shape and outputs.ndim > 1:
-        return jnp.argmax(labels, -1)
-    return _as_shaped(labels.astype(jnp.int32), outputs.shape[:-1])
-
-
-def _as_shaped(labels: Array, shape: tuple[int, ...]) -> Array:
-    if labels.size == prod(shape):
-        return labels.reshape(shape)
-    told = f"{shown(labels.shape)} do not fit the outputs, which want {shown(shape)}"
-    hint = "give the last layer as many outputs as an example has labels, or read another end point with 'logits'"
-    raise DataError(Problem("labels", told, hint))
-
-
-@loss()
-def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: Fraction = 0.0) -> Array:
-    """Cross entropy of a softmax against one-hot labels (integer ones are encoded), one value a row.
-
-    Args:
-        label_smoothing: s turns a label y of K classes into y (1 - s) + s / K.
-
-    Source: TF-Slim losses, softmax_cross_entropy; no gradient flows into the labels.
-    """
-    targets = jax.lax.stop_gradient(one_hot(labels, logits))
-    targets = targets * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
-    return -jnp.sum(targets * jax.nn.log_softmax(logits), -1)
-
-
-@loss()
-def sparse_softmax_cross_entropy(logits: Array, labels: Array) -> Array:
-    """Cross entropy of a softmax against integer labels [batch] or [batch, 1], one value a row.
-
-    Source: TF-Slim losses, sparse_softmax_cross_entropy.
-    """
-    chosen = jnp.take_along_axis(logits, indices(labels, logits)[..., None], -1)[..., 0]
-    return jax.nn.logsumexp(logits, -1) - chosen
-
-
-@loss()
-def mean_squared_error(predictions: Array, labels: Array) -> Array:
-    """(prediction - label)^2, one value an element; no half.
-
-    Source: TF-Slim losses, mean_squared_error.
-    """
-    return jnp.square(predictions - one_hot(labels, predictions))
-
-
-@loss()
-def absolute_difference(predictions: Array, labels: Array) -> Array:
-    """|prediction - label|, one value an element.
-
-    Source: TF-Slim losses, absolute_difference.
-    """
-    return jnp.abs(predictions - one_hot(labels, predictions))
-
-
-@metric()
-def accuracy(logits: Array, labels: Array) -> Array:
-    """1 where the largest output is the label's, one value a row; a single output counts as class 1 above 0."""
-    if logits.shape[-1] == 1:
-        return ((logits[..., 0] > 0) == (labels.reshape(logits.shape[:-1]) > 0.5)).astype(jnp.float32)
-    return (jnp.argmax(logits, -1) == indices(labels, logits)).astype(jnp.float32)
-
-
-@metric(main="k")
-def top_k(logits: Array, labels: Array, *, k: Count = 5) -> Array:
-    """1 where the label is among the k largest outputs, one value a row.
-
-    As in tf.nn.in_top_k, ties count as in, and a row with a number that is not finite as out.
-
-    Args:
-        k: how many; no more than there are classes are looked at.
-    """
-    chosen = jnp.take_along_axis(logits, indices(labels, logits)[..., None], -1)
-    finite = jnp.all(jnp.isfinite(logits), -1)
-    return (finite & (jnp.sum(logits > chosen, -1) < k)).astype(jnp.float32)
 
 
 class Objective(NamedTuple):

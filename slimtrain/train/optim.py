@@ -95,6 +95,67 @@ def rmsprop(
     )
 
 
+@optimizer()
+def adagrad(*, learning_rate: Schedule, initial_accumulator_value: Positive = 0.1) -> Any:
+    """acc += g^2; w -= lr * g / sqrt(acc): TF1's, without an epsilon (Duchi et al., 2011).
+
+    Args:
+        learning_rate: a number or a schedule.
+        initial_accumulator_value: start of the sums of squares.
+    """
+    return optax.chain(scale_by_tf_adagrad(initial_accumulator_value), optax.scale_by_learning_rate(learning_rate))
+
+
+@optimizer()
+def lamb(
+    *,
+    learning_rate: Schedule,
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    epsilon: Positive = 1e-6,
+    weight_decay: NonNegative = 0.0,
+) -> Any:
+    """Adam scaled for each variable by its norm over the step's (You et al., 2019), for large batches.
+
+    Args:
+        learning_rate: a number or a schedule.
+        beta1: decay of the mean of gradients, 0 to 1.
+        beta2: decay of the mean of their squares, 0 to 1.
+        epsilon: added to the root.
+        weight_decay: decoupled decay of variables of rank 2 and more.
+    """
+    return optax.lamb(learning_rate, beta1, beta2, epsilon, weight_decay=weight_decay, mask=_kernels)
+
+
+@optimizer()
+def lion(
+    *, learning_rate: Schedule, beta1: Fraction = 0.9, beta2: Fraction = 0.99, weight_decay: NonNegative = 0.0
+) -> Any:
+    """Steps by the sign of an average of gradients (Chen et al., 2023).
+
+    Args:
+        learning_rate: a number or a schedule; a tenth of Adam's is a start.
+        beta1: share of the old average in the step, 0 to 1.
+        beta2: decay of the average, 0 to 1.
+        weight_decay: decoupled decay of variables of rank 2 and more.
+    """
+    return optax.lion(learning_rate, beta1, beta2, weight_decay=weight_decay, mask=_kernels)
+
+
+def scale_by_tf_adagrad(initial: float) -> Any:
+    """Gradients over the root of the sum of their squares, which starts at `initial`."""
+
+    def start(parameters: Any) -> Any:
+        return jax.tree.map(lambda p: jnp.full_like(p, initial), parameters)
+
+    def update(gradients: Any, sums: Any, parameters: Any = None) -> tuple[Any, Any]:
+        del parameters
+        sums = jax.tree.map(lambda s, g: s + jnp.square(g), sums, gradients)
+        return jax.tree.map(lambda g, s: g * jax.lax.rsqrt(s), gradients, sums), sums
+
+    return optax.GradientTransformation(start, update)
+
+
 class AdamState(NamedTuple):
     """Step count, and the means of gradients and of their squares."""
 

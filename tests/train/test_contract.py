@@ -14,6 +14,11 @@ LOSSES = {
     "sparse_softmax_cross_entropy": {},
     "mean_squared_error": {},
     "absolute_difference": {},
+    "sigmoid_cross_entropy": {"label_smoothing": 0.1},
+    "log_loss": {},
+    "hinge_loss": {},
+    "cosine_distance": {"axis": 1},
+    "huber_loss": {"delta": 0.5},
 }
 METRICS = {"accuracy": {}, "top_k": {"k": 2}}
 RATE = {"learning_rate": lambda step: jnp.float32(0.1)}
@@ -23,6 +28,9 @@ OPTIMIZERS = {
     "adam": {},
     "adamw": {},
     "rmsprop": {"momentum": 0.9, "centered": True},
+    "adagrad": {},
+    "lamb": {"weight_decay": 0.01},
+    "lion": {},
 }
 SCHEDULES = {
     "constant": {"value": 0.1},
@@ -51,13 +59,15 @@ def test_everything_registered_has_a_row_and_a_meaning(kind):
 @pytest.mark.parametrize("scale", [0.0, 1.0, 50.0])
 def test_losses_are_not_reduced_and_have_finite_gradients(name, scale):
     logits = scale * numbers(4, 3)
+    if name == "log_loss":  # of probabilities
+        logits = np.clip(0.5 + 0.25 * logits / max(scale, 1.0), 0.01, 0.99)
 
     def total(logits):
         values = function("loss", name)(logits, LABELS, **LOSSES[name])
         return jnp.sum(values), values
 
     (_, values), gradient = jax.jit(jax.value_and_grad(total, has_aux=True))(logits)
-    assert values.shape in ((4,), (4, 3))
+    assert values.shape in ((4,), (4, 3), (4, 1))
     assert np.all(np.isfinite(values)) and np.all(np.isfinite(gradient))
 
 
