@@ -1,10 +1,12 @@
 """More cases like make.py's: the ops that nets need beside convolutions and batch norm. Run as make.py is, by hand."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 import tf_slim as slim
-from make import CASES, CLASSES, case, logits, make
+from make import CASES, CLASSES, PERCEPTRON, Case, case, logits, make, perceptron, trained
 
 MAIN = set(CASES)
 
@@ -82,7 +84,8 @@ def ops_norms(net, fields):
     return slim.fully_connected(net, CLASSES, activation_fn=None, normalizer_fn=slim.layer_norm, scope="logits")
 
 
-@case("""
+@case(
+    """
 model:
   input: {shape: [5, 4, 6]}
   layers:
@@ -97,7 +100,9 @@ model:
   - sequence_to_images: {height: 6}
   - spatial_softmax: {temperature: 0.7}
   - fully_connected: {num_outputs: 3, activation_fn: null, scope: logits}
-""", weights={"temperature": 0.7})
+""",
+    weights={"temperature": 0.7},
+)
 def ops_odds_and_ends(net, fields):
     net = tf.nn.local_response_normalization(net, 2, 1.5, 0.4, 0.75)
     net = tf.pad(net, [[0, 0], [1, 2], [0, 3], [0, 0]], "REFLECT")
@@ -109,7 +114,8 @@ def ops_odds_and_ends(net, fields):
     return slim.fully_connected(net, CLASSES, activation_fn=None, scope="logits")
 
 
-@case("""
+@case(
+    """
 model:
   input: {shape: [4, 3, 2]}
   layers:
@@ -119,11 +125,61 @@ model:
   - fully_connected: {num_outputs: 3, activation_fn: null, scope: logits}
   - softmax
 train: {steps: 3, variables_to_train: [logits]}
-""", train=lambda: {"variables_to_train": tf.trainable_variables("logits")})  # tf_slim's gradient of gdn fails on TF 2.12
+""",
+    train=lambda: {"variables_to_train": tf.trainable_variables("logits")},
+)  # tf_slim's gradient of gdn fails on TF 2.12
 def ops_gdn(net, fields):
     net = slim.gdn(net, gamma_init=0.3, name="one")
     net = slim.gdn(net, inverse=True, name="two")
     return slim.softmax(logits(net))
+
+
+def lost(name: str, loss: str, make: Callable[[Any, Any], Any], head: str = "") -> None:
+    """A case on the perceptron whose only point is its loss, of one-hot labels."""
+    config = PERCEPTRON.format(outputs=CLASSES) + f"{head}losses:\n- {loss}\n"
+
+    def collected(net: Any, fields: Any) -> None:
+        make(net, tf.one_hot(fields["label"], CLASSES))
+
+    CASES[name] = Case(config.lstrip("\n"), lambda net, fields: perceptron(net), loss=collected)
+
+
+lost(
+    "loss_sigmoid",
+    "sigmoid_cross_entropy: {label_smoothing: 0.2, weight: 1.5}",
+    lambda net, hot: slim.losses.sigmoid_cross_entropy(net, hot, weights=1.5, label_smoothing=0.2),
+)
+lost(
+    "loss_hinge", "hinge_loss", lambda net, hot: slim.losses.add_loss(tf.reduce_mean(slim.losses.hinge_loss(net, hot)))
+)
+lost("loss_huber", "huber_loss: {delta: 0.4}", lambda net, hot: tf.losses.huber_loss(hot, net, delta=0.4))
+lost(
+    "loss_cosine",
+    "cosine_distance: {axis: 1, weight: 2.0}",
+    lambda net, hot: slim.losses.cosine_distance(net, hot, axis=1, weights=2.0),
+)
+
+
+@case(
+    """
+model:
+  input: {shape: [5]}
+  layers:
+  - fully_connected: {num_outputs: 3, activation_fn: sigmoid, scope: fc1}
+losses: [{log_loss: {epsilon: 0.01}}]
+""",
+    loss=lambda net, fields: slim.losses.log_loss(net, tf.one_hot(fields["label"], CLASSES), epsilon=0.01),
+)
+def loss_log(net, fields):
+    return slim.fully_connected(net, CLASSES, activation_fn=tf.nn.sigmoid, scope="fc1")
+
+
+trained(
+    "optimizer_adagrad",
+    "adagrad: {learning_rate: 0.2, initial_accumulator_value: 0.3}",
+    5,
+    lambda step: tf.train.AdagradOptimizer(0.2, 0.3),
+)
 
 
 if __name__ == "__main__":
