@@ -1,6 +1,7 @@
-"""Parity with TF-Slim's own numbers: every case of tests/golden whose ops there are.
+"""Parity with TF-Slim's own numbers: every case of tests/golden whose ops there are, and all of tests/golden_more.
 
 `expected.npz` of a case holds what tf_slim on TensorFlow computed; the tolerances are theirs and are never loosened.
+golden_more/make.py says how its cases were made.
 """
 
 import json
@@ -21,7 +22,7 @@ from slimtrain.net.passes import split
 from slimtrain.train.devices import compiled_train_step
 from slimtrain.train.step import fresh
 
-GOLDEN = Path(__file__).parent / "golden"
+HERE = Path(__file__).parent
 RTOL, ATOL = 2e-4, 2e-5
 FIT_RTOL, FIT_ATOL = 1e-3, 1e-4  # a few optimizer steps amplify rounding
 FORMS = {"repeat", "stack", "tap"}
@@ -48,13 +49,18 @@ def runnable(folder: Path) -> bool:
     return named <= known
 
 
-FOLDERS = sorted(f for f in GOLDEN.iterdir() if f.is_dir())
-CASES = [f.name for f in FOLDERS if runnable(f)]
+def cases(folder: str) -> list[Path]:
+    return sorted(f.parent for f in (HERE / folder).glob("*/config.yaml"))
+
+
+GOLDEN, MORE = cases("golden"), cases("golden_more")
+CASES = [*filter(runnable, GOLDEN), *MORE]
 
 
 def test_the_cases_are_collected():
-    assert len(FOLDERS) == 37
-    assert len(CASES) >= 30
+    assert len(GOLDEN) == 37
+    assert len(CASES) - len(MORE) >= 30
+    assert len(MORE) >= 44
 
 
 def under(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
@@ -69,9 +75,8 @@ def compare(got: dict[str, Any], want: dict[str, Any], rtol: float = RTOL, atol:
         np.testing.assert_allclose(got[name], value, rtol, atol, err_msg=name)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_case(case):
-    folder = GOLDEN / case
+@pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
+def test_case(folder):
     want, weights = dict(np.load(folder / "expected.npz")), dict(np.load(folder / "weights.npz"))
     document = read(folder / "config.yaml", (), catalog())
     data = open_data(document)

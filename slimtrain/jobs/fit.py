@@ -13,7 +13,7 @@ from slimtrain.jobs.begin import Request as Request
 from slimtrain.jobs.build import ABSTRACT_BATCH
 from slimtrain.jobs.evaluate import runner
 from slimtrain.jobs.keeper import Keeper
-from slimtrain.jobs.lints import warnings_of
+from slimtrain.jobs.lints import slow_statistics, warnings_of
 from slimtrain.jobs.records import write_records
 from slimtrain.jobs.signals import stopping
 from slimtrain.jobs.talk import QUIET, Talk
@@ -55,7 +55,7 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         parts = prepare(request.document)
-        talk.warn(warnings_of(parts.document, parts.net))
+        _warn(parts, talk)
         begun = fresh_state(request, parts.task) if request.resume is None else None  # before anything is written
         if stop:
             raise StoppedError(stop.number, "stopped before anything was trained")
@@ -80,7 +80,7 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
 def dry(request: Request, talk: Talk) -> dict[str, Any]:
     """What `fit` would do: checked, built, compiled, nothing trained or written."""
     parts = prepare(request.document)
-    talk.warn(warnings_of(parts.document, parts.net))
+    _warn(parts, talk)
     began = time.monotonic()
     compiled = _compiled(parts)
     return {
@@ -92,6 +92,10 @@ def dry(request: Request, talk: Talk) -> dict[str, Any]:
         "compile_s": round(time.monotonic() - began, 3),
         "peak_memory_bytes": memory_of(compiled),
     }
+
+
+def _warn(parts: Prepared, talk: Talk) -> None:
+    talk.warn([*warnings_of(parts.document, parts.net), *slow_statistics(parts.document, parts.total)])
 
 
 def _compiled(parts: Prepared) -> Any:

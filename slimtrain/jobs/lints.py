@@ -5,6 +5,9 @@ from slimtrain.config.records import Component, LayerPlan
 from slimtrain.errors import Problem
 from slimtrain.jobs.build import Network
 
+STALE = 0.05
+"""Share of the start that may be left in moving statistics at the end of training."""
+
 
 def warnings_of(document: Document, net: Network, evaluating: bool = False) -> list[Problem]:
     """All warnings on a document and its network, by place; those on pinned training mode only where it evaluates."""
@@ -27,6 +30,30 @@ def unapplied_updates(document: Document, net: Network) -> list[Problem]:
             )
             problems.append(Problem(update.where, what, hint, update.mark, "warning"))
     return list(dict.fromkeys(problems))
+
+
+def slow_statistics(document: Document, steps: int) -> list[Problem]:
+    """Batch norms whose moving statistics would still be largely their start after `steps` steps.
+
+    After n steps a moving average of decay d is still d^n its start; more than STALE of it is a warning.
+    """
+    found = []
+    for layer in document.plan.layers():
+        for component, where in _with_normalizer(layer):
+            decay, mode = component.arguments.get("decay"), component.arguments.get("is_training")
+            if component.name != "batch_norm" or decay is None or (mode and mode.value is False):
+                continue
+            if (left := decay.value**steps) > STALE:
+                what = f"decay {decay.value:g} leaves {left:.1%} of the start in the statistics after {steps} steps"
+                mark = decay.origin.mark or layer.mark
+                found.append(Problem(where, what, f"use a decay of {faster(steps):g} or less", mark, "warning"))
+    return found
+
+
+def faster(steps: int) -> float:
+    """The largest decay of 0.999, 0.995, 0.99, ... that leaves at most STALE of the start after `steps` steps."""
+    choices = (0.9999, 0.9995, 0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.5)
+    return next((d for d in choices if d**steps <= STALE), 0.0)
 
 
 def pinned_training(document: Document) -> list[Problem]:

@@ -33,7 +33,7 @@ def elu(inputs: Array, *, alpha: Number = 1.0) -> Array:
 
 @activation()
 def selu(inputs: Array) -> Array:
-    """Self-normalizing ELU (Klambauer et al., 2017). At 0 its slope is the one above 0, as TensorFlow's."""
+    """Self-normalizing ELU (Klambauer et al., 2017); its slope at 0 is the one above 0, as TensorFlow's."""
     alpha, scale = 1.6732632423543772, 1.0507009873554805
     return scale * jnp.where(inputs >= 0, inputs, alpha * jnp.expm1(jnp.minimum(inputs, 0)))
 
@@ -70,7 +70,7 @@ def softmax(inputs: Array) -> Array:
 
 @activation()
 def leaky_relu(inputs: Array, *, alpha: Number = 0.2) -> Array:
-    """x where positive, alpha * x elsewhere. At 0 its slope is alpha, as TensorFlow's.
+    """x where positive, alpha * x elsewhere; its slope at 0 is alpha, as TensorFlow's.
 
     Args:
         alpha: slope up to zero (0.2, as TensorFlow's).

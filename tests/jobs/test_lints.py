@@ -5,7 +5,7 @@ from pathlib import Path
 from slimtrain.config.document import read
 from slimtrain.jobs.build import network
 from slimtrain.jobs.builtin import catalog
-from slimtrain.jobs.lints import pinned_training, unapplied_updates, warnings_of
+from slimtrain.jobs.lints import STALE, faster, pinned_training, slow_statistics, unapplied_updates, warnings_of
 
 NET = """\
 data: {source: digits}
@@ -56,3 +56,26 @@ def test_pinned_training_mode_is_a_warning_where_it_evaluates_only(tmp_path):
 
 def test_frozen_statistics_are_no_pinned_training(tmp_path):
     assert pinned_training(document(tmp_path, "{is_training: false}")) == []
+
+
+def test_a_decay_too_slow_for_the_steps_is_told_with_its_figure_and_the_cure(tmp_path):
+    (problem,) = slow_statistics(document(tmp_path, "{decay: 0.999}"), 500)
+    assert str(problem) == (
+        f"{tmp_path}/net.yaml:9:27: batch_norm in 'c1': decay 0.999 leaves 60.6% of the start in the statistics after "
+        "500 steps; use a decay of 0.99 or less   [warning]"
+    )
+
+
+def test_a_default_decay_is_told_at_the_layer(tmp_path):
+    (problem,) = slow_statistics(document(tmp_path, "{scale: true}"), 100)
+    assert problem.mark.line == 4
+
+
+def test_a_decay_that_is_quick_enough_or_frozen_is_not_told(tmp_path):
+    assert slow_statistics(document(tmp_path, "{decay: 0.9}"), 500) == []
+    assert slow_statistics(document(tmp_path, "{is_training: false}"), 5) == []
+
+
+def test_the_decay_to_use_leaves_little(tmp_path):
+    assert all(faster(n) ** n <= STALE for n in (1, 3, 10, 100, 1000, 100_000))
+    assert faster(3000) == 0.999
