@@ -8,12 +8,9 @@ from nets import layers, numbers
 
 from slimtrain.train.losses import (
     accuracy,
-    huber_loss,
     indices,
-    log_loss,
     mean_squared_error,
     one_hot,
-    sigmoid_cross_entropy,
     softmax_cross_entropy,
     sparse_softmax_cross_entropy,
     top_k,
@@ -160,20 +157,3 @@ def test_equal_losses_are_numbered():
     one = goal("[softmax_cross_entropy]").losses[0][1]
     names = [n for n, _ in objective([one, one, one], [], None).losses]
     assert names == ["softmax_cross_entropy", "softmax_cross_entropy_1", "softmax_cross_entropy_2"]
-
-
-def test_sigmoid_cross_entropy_and_log_loss_agree_with_their_formulas():
-    hot, logits = HOT.astype(np.float64), LOGITS.astype(np.float64)
-    p = 1 / (1 + np.exp(-logits))
-    plain = -hot * np.log(p) - (1 - hot) * np.log(1 - p)
-    np.testing.assert_allclose(sigmoid_cross_entropy(LOGITS, HOT), plain, 1e-5)
-    np.testing.assert_allclose(log_loss(np.float32(p), HOT), plain, 1e-4)
-    smooth = hot * 0.8 + 0.1
-    wanted = -smooth * np.log(p) - (1 - smooth) * np.log(1 - p)
-    np.testing.assert_allclose(sigmoid_cross_entropy(LOGITS, HOT, label_smoothing=0.2), wanted, 1e-5)
-
-
-def test_huber_loss_is_square_near_and_a_line_beyond():
-    distances = jnp.asarray([[0.0, 0.5, -1.0, 2.0, -3.0]])
-    got = huber_loss(distances, jnp.zeros((1, 5)), delta=1.0)
-    np.testing.assert_allclose(got, [[0.0, 0.125, 0.5, 1.5, 2.5]])
