@@ -26,7 +26,7 @@ data:
 model:
   arg_scope:
     - {ops: [conv2d], kernel_size: 3, normalizer_fn: batch_norm, weights_regularizer: {l2: 1.0e-4}}
-    - {ops: [batch_norm], decay: 0.9, scale: true}
+    - {ops: [batch_norm], decay: 0.8, scale: true}
   layers:
     - conv2d: {num_outputs: 4, scope: conv1}
     - flatten

@@ -107,7 +107,7 @@ def test_resolved_text_reads_back_to_itself(cli, small, tmp_path):
     assert cli("resolve", path).out == cli("resolve", small).out
     tree = json.loads(cli("resolve", small, "--json", "train.steps=7").out)
     assert (tree["seed"], tree["train"]["steps"]) == (3, 7)
-    assert tree["model"]["layers"][0]["conv2d"]["normalizer_fn"]["batch_norm"]["decay"] == 0.9
+    assert tree["model"]["layers"][0]["conv2d"]["normalizer_fn"]["batch_norm"]["decay"] == 0.8
 
 
 def test_a_run_resolves_and_explains_as_its_config(cli, run):
@@ -117,9 +117,9 @@ def test_a_run_resolves_and_explains_as_its_config(cli, run):
 
 def test_explain_tells_the_chain(cli, small):
     assert cli("explain", small, "conv1/BatchNorm.decay").out == (
-        "conv1/BatchNorm.decay = 0.9   (scope at small.yaml:13)\n"
+        "conv1/BatchNorm.decay = 0.8   (scope at small.yaml:13)\n"
         "  default                 0.999\n"
-        "  scope at small.yaml:13  0.9\n"
+        "  scope at small.yaml:13  0.8\n"
     )
     told = json.loads(cli("explain", small, "train.steps", "train.steps=5", "--json").out)
     assert told == {

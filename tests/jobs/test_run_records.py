@@ -28,7 +28,7 @@ def test_the_plan(run):
         ("logits", "fully_connected", "small.yaml:18"),
     ]
     assert plan[0]["arguments"]["kernel_size"] == [3, 3]
-    assert plan[0]["arguments"]["normalizer_fn"]["batch_norm"]["decay"] == 0.9
+    assert plan[0]["arguments"]["normalizer_fn"]["batch_norm"]["decay"] == 0.8
     assert plan[0]["arguments"]["weights_regularizer"] == {"l2": {"scale": 1e-4}}
 
 

@@ -1,4 +1,4 @@
-"""Losses by their formulas; test_objective.py holds their weighted sums, tests/golden_more their parity with TF-Slim."""
+"""Losses by their formulas; test_objective.py holds their weighted sums, tests/golden_more their parity."""
 
 import jax.numpy as jnp
 import numpy as np
