@@ -2,9 +2,15 @@
 
 import os
 
+from hypothesis import HealthCheck, settings
+
 from slimtrain.backend import prepare
 
 prepare()
 QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
 DEVICES = "--xla_force_host_platform_device_count=4"
 os.environ["XLA_FLAGS"] = f"{QUICK} {os.environ.get('XLA_FLAGS', '')} {DEVICES}"
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("slimtrain", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("slimtrain")
