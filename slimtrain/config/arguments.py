@@ -116,7 +116,7 @@ def _argument(resolver: Resolver, definition: Definition, call: Call, parameter:
     settings = candidates(definition, call, parameter.name)
     chain: list[tuple[Origin, Any]] = [(origin, plain(node)) for origin, node in settings]
     if not parameter.required:
-        chain.insert(0, (Origin("default"), _written(parameter.default)))
+        chain.insert(0, (Origin("default"), parameter.written))
     elif not settings:
         hint = parameter.doc and f"it is: {parameter.doc}"
         resolver.problem(call.where, f"'{parameter.name}' is missing", hint, call.mark)
@@ -131,14 +131,10 @@ def _argument(resolver: Resolver, definition: Definition, call: Call, parameter:
     return Argument(value, origin, tuple(chain))
 
 
-def _written(default: Any) -> Any:
-    return default.__name__.rstrip("_") if callable(default) else default
-
-
 def _default(resolver: Resolver, definition: Definition, call: Call, parameter: Parameter) -> Any:
     kind = parameter.marker
     if isinstance(kind, values.ComponentOf) and parameter.default is not None:
-        node = Node(_written(parameter.default), call.mark)
+        node = Node(parameter.written, call.mark)
         return _converted(resolver, definition, call, parameter, node, "default")
     return parameter.default
 

@@ -48,6 +48,11 @@ class Description:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+def called(function: Callable[..., Any]) -> str:
+    """The name that configs use for a function."""
+    return function.__name__.rstrip("_")
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One argument of a registered function; `default` is MISSING where it must be given."""
@@ -60,6 +65,11 @@ class Parameter:
     @property
     def required(self) -> bool:
         return self.default is MISSING
+
+    @property
+    def written(self) -> Any:
+        """The default as a config would name it: a function by its name."""
+        return called(self.default) if callable(self.default) else self.default
 
     @cached_property
     def marker(self) -> Any:
@@ -165,7 +175,7 @@ def define(function: Callable[..., Any]) -> Definition:
     signature = inspect.signature(function, eval_str=True).parameters.values()
     named = [p for p in signature if p.kind is p.KEYWORD_ONLY]
     return Definition(
-        name=function.__name__.rstrip("_"),
+        name=called(function),
         kind=description.kind,
         function=function,
         parameters={p.name: Parameter(p.name, p.annotation, p.default, docs.get(p.name, "")) for p in named},
@@ -252,6 +262,11 @@ class Catalog:
         if kind == "normalizer":
             return {n: d for n, d in self.definitions["layer"].items() if d.description.normalizer}
         return self.definitions[kind]
+
+
+def normalizer_scope(catalog: Catalog, name: str, explicit: str | None) -> str:
+    """The scope that a normalizer opens inside its layer: the one it is given, or its default."""
+    return explicit or catalog.kind("layer")[name].description.scope
 
 
 def _described(modules: Iterable[ModuleType]) -> Iterable[Callable[..., Any]]:

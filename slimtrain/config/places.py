@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slimtrain.config.arguments import Env, Resolver
+from slimtrain.config.catalog import normalizer_scope
 from slimtrain.config.names import Names, nearest, under
 from slimtrain.config.nodes import Node
 from slimtrain.config.records import Argument, Component, Words
@@ -90,17 +91,12 @@ def _input(builder: Builder, place: Place, name: str, label: str, mark: Mark) ->
 
 def register(builder: Builder, path: str, words: Words, normalizer: Argument | None, mark: Mark) -> None:
     if normalizer is not None and isinstance(normalizer.value, Component):
-        builder.points[under(path, normalizer_scope(builder.resolver, normalizer.value))] = mark
+        explicit = normalizer.value.value("scope")
+        inner = normalizer_scope(builder.resolver.catalog, normalizer.value.name, explicit)
+        builder.points[under(path, inner)] = mark
     for name in (path, *words.alias):
         if name:
             builder.points[name] = mark
-
-
-def normalizer_scope(resolver: Resolver, normalizer: Component) -> str:
-    """The scope that a normalizer opens inside its layer."""
-    explicit = normalizer.arguments.get("scope")
-    definition = resolver.catalog.kind("layer")[normalizer.name]
-    return (explicit.value if explicit else None) or definition.description.scope
 
 
 def unconsumed(builder: Builder) -> list[Problem]:

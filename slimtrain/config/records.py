@@ -67,6 +67,12 @@ class LayerPlan:
     words: Words
     mark: Mark
 
+    @property
+    def normalizer(self) -> Component | None:
+        """The normalizer that runs inside the layer, if there is one."""
+        argument = self.op.arguments.get("normalizer_fn")
+        return argument.value if argument is not None and isinstance(argument.value, Component) else None
+
 
 @dataclass(frozen=True)
 class GroupPlan:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from slimtrain.config import values
-from slimtrain.config.catalog import Definition, Parameter
+from slimtrain.config.catalog import Definition, Parameter, called
 
 Schema: TypeAlias = dict[str, Any]
 NULL: Schema = {"type": "null"}
@@ -79,7 +79,7 @@ def described(parameter: Parameter, schema: Schema) -> Schema:
 def written(default: Any) -> Any:
     """A default as a config would have it: a function's name, a list for a tuple."""
     if callable(default):
-        return default.__name__.rstrip("_")
+        return called(default)
     return [written(v) for v in default] if isinstance(default, tuple) else default
 
 

@@ -1,6 +1,7 @@
 """From a Document to what runs: the data, the network with its table of variables, the task that is trained."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -153,7 +154,7 @@ class Feed:
     data: Dataset
     fields: frozenset[str]
 
-    @property
+    @cached_property
     def epoch_steps(self) -> int:
         """Training steps in an epoch."""
         assert self.document.data is not None
@@ -175,8 +176,8 @@ class Feed:
         data, seed = self.document.data, self.document.seed
         assert data is not None
         batch = batch_at(split, step, batch_size=data.batch_size, seed=seed, shuffle=data.shuffle)
-        augment = [*_steps(self.document, data.augment), *self._steps(split)]
-        batch["image"] = pipeline.apply(augment, batch["image"], pipeline.augment_random(seed, step))
+        steps = [*self._augment, *self._steps(split)]
+        batch["image"] = pipeline.apply(steps, batch["image"], pipeline.augment_random(seed, step))
         return batch
 
     def examples(self, split: Split, number: int) -> dict[str, Any]:
@@ -186,45 +187,54 @@ class Feed:
 
     def eval_batches(self, split: Split) -> Any:
         """The batches of an evaluation: every example once, padding masked."""
-        data = self.document.data
-        assert data is not None
-        for batch in eval_batches(split, min(data.eval_batch_size or data.batch_size, split.size)):
+        for batch in eval_batches(split, self._eval_size(split)):
             batch["image"] = pipeline.apply(self._steps(split), batch["image"])
             yield batch
 
     def eval_count(self, split: Split) -> int:
         """How many batches an evaluation has."""
-        assert self.document.data is not None
-        return ceil(split.size / min(self.document.data.eval_batch_size or self.document.data.batch_size, split.size))
+        return ceil(split.size / self._eval_size(split))
+
+    def _eval_size(self, split: Split) -> int:
+        data = self.document.data
+        assert data is not None
+        return min(data.eval_batch_size or data.batch_size, split.size)
 
     def _steps(self, split: Split) -> list[Any]:
+        given = self._preprocess
+        return list(pipeline.default(split.fields["image"].dtype)) if given is None else given
+
+    @cached_property
+    def _preprocess(self) -> list[Any] | None:
         assert self.document.data is not None
         given = self.document.data.preprocess
-        if given is None:
-            return list(pipeline.default(split.fields["image"].dtype))
-        return _steps(self.document, given)
+        return None if given is None else self._bound(given)
 
+    @cached_property
+    def _augment(self) -> list[Any]:
+        assert self.document.data is not None
+        return self._bound(self.document.data.augment)
 
-def _steps(document: Document, components: tuple[Component, ...]) -> list[Any]:
-    return [bind(document.catalog, component) for component in components]
+    def _bound(self, components: tuple[Component, ...]) -> list[Any]:
+        return [bind(self.document.catalog, component) for component in components]
 
 
 def feed(document: Document, data: Dataset, goal: Objective, net: Network) -> Feed:
     """The document's batches; raises DataError for labels that the network has no output for."""
-    needed = {"image", *goal.fields(), *layer_fields(document)}
     _check_classes(document, data, net)
-    return Feed(document, data, frozenset(needed))
+    return Feed(document, data, fields_read(document, goal))
+
+
+def fields_read(document: Document, goal: Objective) -> frozenset[str]:
+    """The fields of the data that the network, its losses and its metrics read."""
+    return frozenset({"image", *goal.fields(), *layer_fields(document)})
 
 
 def layer_fields(document: Document) -> set[str]:
     """Fields of the data that layers name (`batch_weights`)."""
-    found = set()
-    for layer in document.plan.layers():
-        for component in (layer.op, layer.op.arguments.get("normalizer_fn")):
-            inner = component.value if component is not None and not isinstance(component, Component) else component
-            if isinstance(inner, Component) and (name := inner.arguments.get("batch_weights")) and name.value:
-                found.add(str(name.value))
-    return found
+    components = [c for layer in document.plan.layers() for c in (layer.op, layer.normalizer) if c is not None]
+    named = [c.value("batch_weights") for c in components if "batch_weights" in c.arguments]
+    return {str(name) for name in named if name is not None}
 
 
 def _check_classes(document: Document, data: Dataset, net: Network) -> None:

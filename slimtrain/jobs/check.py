@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from slimtrain.config.catalog import normalizer_scope
 from slimtrain.config.document import Document, in_order, read
 from slimtrain.config.names import under
 from slimtrain.config.nodes import plain
@@ -86,7 +87,7 @@ def arguments_by_key(document: Document) -> dict[str, Argument]:
     found = {f"{prefix}{name}": a for prefix, section in sections.items() for name, a in section.items()}
     found |= {f"model.input.{n}": a for n, a in document.sections["input"].items()}
     for layer in document.plan.layers():
-        found |= _layer_arguments(layer)
+        found |= _layer_arguments(document, layer)
     parts = [("losses", document.losses), ("metrics", document.metrics)]
     for name, components in parts:
         for number, component in enumerate(components):
@@ -94,17 +95,12 @@ def arguments_by_key(document: Document) -> dict[str, Argument]:
     return found | (_inside(f"optimizer.{document.optimizer.name}", document.optimizer) if document.optimizer else {})
 
 
-def _layer_arguments(layer: LayerPlan) -> dict[str, Argument]:
+def _layer_arguments(document: Document, layer: LayerPlan) -> dict[str, Argument]:
     found = {f"{layer.path}.{name}": a for name, a in {**layer.words.arguments, **layer.op.arguments}.items()}
-    normalizer = layer.op.arguments.get("normalizer_fn")
-    if normalizer is not None and isinstance(normalizer.value, Component):
-        found |= _inside(under(layer.path, _scope_of(normalizer.value)), normalizer.value)
+    if (normalizer := layer.normalizer) is not None:
+        scope = normalizer_scope(document.catalog, normalizer.name, normalizer.value("scope"))
+        found |= _inside(under(layer.path, scope), normalizer)
     return found
-
-
-def _scope_of(normalizer: Component) -> str:
-    explicit = normalizer.arguments["scope"].value
-    return str(explicit or catalog().kind("layer")[normalizer.name].description.scope)
 
 
 def _inside(prefix: str, component: Component) -> dict[str, Argument]:

@@ -11,7 +11,7 @@ import numpy as np
 from slimtrain.config.document import Document
 from slimtrain.data.formats.npz import read_npy, read_npz
 from slimtrain.errors import ConfigError, DataError, Problem, did_you_mean
-from slimtrain.jobs.build import ABSTRACT_BATCH, Feed, Network, layer_fields, make_task, network, open_data
+from slimtrain.jobs.build import ABSTRACT_BATCH, Feed, Network, fields_read, make_task, network, open_data
 from slimtrain.jobs.records import variable_record
 from slimtrain.jobs.restore import fit_weights, weights_from
 from slimtrain.lazy import jax, jnp
@@ -233,7 +233,6 @@ def _inputs_of(path: Path, net: Network) -> dict[str, Any]:
 
 
 def _batch_of(document: Document, data: Any, number: int | None, task: Task) -> dict[str, Any]:
-    fields = frozenset({"image", *task.objective.fields(), *layer_fields(document)})
-    feed = Feed(document, data, fields)
+    feed = Feed(document, data, fields_read(document, task.objective))
     part = feed.split("test" if "test" in data.splits else "train")
     return feed.examples(part, number or 1)

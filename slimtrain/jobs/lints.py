@@ -72,7 +72,6 @@ def pinned_training(document: Document) -> list[Problem]:
 
 def _with_normalizer(layer: LayerPlan) -> list[tuple[Component, str]]:
     found = [(layer.op, f"{layer.op.name} '{layer.path}'")]
-    normalizer = layer.op.arguments.get("normalizer_fn")
-    if normalizer is not None and isinstance(normalizer.value, Component):
-        found.append((normalizer.value, f"{normalizer.value.name} in '{layer.path}'"))
+    if (normalizer := layer.normalizer) is not None:
+        found.append((normalizer, f"{normalizer.name} in '{layer.path}'"))
     return found

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from slimtrain.config.catalog import Catalog
+from slimtrain.config.catalog import Catalog, normalizer_scope
 from slimtrain.config.names import under
 from slimtrain.config.records import Argument, Component, GroupPlan, Item, LayerPlan, Plan, Words
 from slimtrain.errors import ConfigError, Problem
@@ -43,8 +43,7 @@ def _item(scope: Scope, item: Item, inputs: Array, catalog: Catalog) -> Array:
     run = partial(_run, item=item, catalog=catalog)
     outputs = rematerialized(inner, run, inputs) if item.words.remat else run(inner, inputs)
     if isinstance(item, LayerPlan) or item.listed:
-        op = item.op.name if isinstance(item, LayerPlan) else item.join.name if item.join else item.kind
-        _name(inner, item.path, op, outputs, item.words)
+        _name(inner, item.path, _op_of(item), outputs, item.words)
     return outputs
 
 
@@ -66,7 +65,7 @@ def _inside(scope: Scope, item: Item) -> Scope:
         rule=group.with_rule(own) if isinstance(item, LayerPlan) else group,
         group=group,
         mark=item.mark,
-        op=item.op.name if isinstance(item, LayerPlan) else item.kind,
+        op=_op_of(item),
     )
 
 
@@ -86,8 +85,15 @@ def _layer(scope: Scope, inputs: Array, *, item: LayerPlan, catalog: Catalog) ->
         raise _told(item, f"cannot be computed for inputs {shown(inputs.shape)}{came}: {first}", "") from error
 
 
+def _op_of(item: Item) -> str:
+    """What an item is called: its op, its join, or its kind of group."""
+    if isinstance(item, LayerPlan):
+        return item.op.name
+    return item.join.name if item.join else item.kind
+
+
 def _told(item: Item, what: str, hint: str) -> ConfigError:
-    op = item.op.name if isinstance(item, LayerPlan) else item.join.name if item.join else item.kind
+    op = _op_of(item)
     return ConfigError(Problem(f"{op} '{item.path}'" if item.path else op, what, hint, item.mark))
 
 
@@ -141,7 +147,7 @@ def _normalize(scope: Scope, inputs: Array, *, normalizer: Component, catalog: C
     word = {name: arguments.pop(name, None) for name in ("scope", "trainable", "variables_collections")}
     listed = arguments.pop("outputs_collections", None) or ()
     own = Rule(word["trainable"] is not False, tuple(filter(None, [word["variables_collections"]])))
-    path = under(scope.path, word["scope"] or definition.description.scope)
+    path = under(scope.path, normalizer_scope(catalog, normalizer.name, word["scope"]))
     inner = replace(scope, path=path, rule=scope.group.with_rule(own), op=normalizer.name)
     with jax.named_scope(inner.path.rpartition("/")[2]):
         outputs: Array = definition.function(inner, inputs, **arguments)

@@ -66,7 +66,8 @@ def test_a_function_is_known_by_its_name_and_its_alias():
 
 
 def test_one_function_in_two_modules_is_one():
-    Catalog.of([SimpleNamespace(a=crop_), SimpleNamespace(b=crop_)])
+    found = Catalog.of([SimpleNamespace(a=crop_), SimpleNamespace(b=crop_)]).kind("layer")
+    assert {definition.function for definition in found.values()} == {crop_}
 
 
 def test_two_functions_of_one_name_are_refused():

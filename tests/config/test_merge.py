@@ -8,28 +8,6 @@ from slimtrain.config.merge import load
 from slimtrain.config.nodes import plain
 from slimtrain.errors import ConfigError
 
-CONFIG = """\
-seed: 0
-model:
-  layers:
-  - conv2d: {num_outputs: 4, scope: conv1}
-  - flatten
-  - fully_connected: {num_outputs: 3}
-optimizer: sgd
-train: {steps: 3}
-"""
-KNOWN = {
-    (): ["seed", "data", "model", "optimizer", "train"],
-    ("train",): ["steps", "log_every", "keep"],
-    ("model", "layers", "1", "flatten"): ["scope", "alias"],
-    ("optimizer",): ["sgd", "momentum"],
-    ("optimizer", "sgd"): ["learning_rate"],
-}
-
-
-def known(above):
-    return KNOWN.get(above, ())
-
 
 def files(folder, **texts):
     for name, text in texts.items():
@@ -37,15 +15,6 @@ def files(folder, **texts):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return folder / f"{next(iter(texts))}.yaml"
-
-
-def test_every_wrong_override_is_told_with_its_number(tmp_path):
-    path = files(tmp_path, net=CONFIG)
-    with pytest.raises(ConfigError) as caught:
-        load(path, ["sed=1", "seed=2", "seed=[", "trian.x=1"], known)
-    places = [str(p.mark) for p in caught.value.problems]
-    assert places[0] == "command line:1:1" and places[-1] == "command line:4:1"
-    assert places[1].startswith("command line:3:")
 
 
 def test_extends_puts_a_file_under_another(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slimtrain.config.merge import load
 from slimtrain.config.nodes import plain
 from slimtrain.config.overrides import apply_override, parse_override
 from slimtrain.config.text import read_text
@@ -129,6 +130,16 @@ def test_overrides_apply_in_order():
 )
 def test_an_override_that_fails_says_why(override, message):
     assert refused(override) == f"command line:{message}"
+
+
+def test_every_wrong_override_is_told_with_its_number(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(CONFIG)
+    with pytest.raises(ConfigError) as caught:
+        load(path, ["sed=1", "seed=2", "seed=[", "trian.x=1"], known)
+    places = [str(p.mark) for p in caught.value.problems]
+    assert places[0] == "command line:1:1" and places[-1] == "command line:4:1"
+    assert places[1].startswith("command line:3:")
 
 
 def test_values_from_the_command_line_say_so():

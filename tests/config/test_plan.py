@@ -162,8 +162,9 @@ def test_inputs_are_found_inside_the_scope_first_then_outwards(plan):
 
 def test_the_normalizer_inside_a_layer_is_an_end_point(plan):
     layer = "- fully_connected: {num_outputs: 3, scope: fc, normalizer_fn: batch_norm"
-    plan(f"{layer}}}\n- dropout: {{inputs: fc/BatchNorm}}")
-    plan(f"{layer}, normalizer_params: {{scope: bn}}}}\n- dropout: {{inputs: fc/bn}}")
+    by_default = plan(f"{layer}}}\n- dropout: {{inputs: fc/BatchNorm}}")
+    named = plan(f"{layer}, normalizer_params: {{scope: bn}}}}\n- dropout: {{inputs: fc/bn}}")
+    assert [p.items[-1].words.inputs for p in (by_default, named)] == [("fc/BatchNorm",), ("fc/bn",)]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,30 @@ def test_a_plugin_adds_a_layer(cli, small, tmp_path, monkeypatch):
     assert "no op 'twice'" in cli("check", small, words[0]).err
 
 
+NORMALIZER = '''
+from slimtrain import layer
+
+
+@layer(scope="Half", normalizer=True)
+def halve(scope, inputs, *, by: float = 2.0):
+    """Divides by a number.
+
+    Args:
+        by: the number.
+    """
+    return inputs / by
+'''
+
+
+def test_a_plugin_normalizer_is_explained_under_its_own_scope(cli, small, tmp_path, monkeypatch):
+    (tmp_path / "my_normalizer.py").write_text(NORMALIZER)
+    monkeypatch.syspath_prepend(tmp_path)
+    override = "model.layers.0.conv2d.normalizer_fn={halve: {by: 4.0}}"
+    done = cli("explain", small, "conv1/Half.by", override, "--plugin", "my_normalizer")
+    assert done.code == 0, done.err
+    assert done.out.startswith("conv1/Half.by = 4.0   (command line)")
+
+
 def test_a_plugin_that_is_not_there():
     with pytest.raises(ConfigError, match="cannot import 'no_such'"):
         catalog(("no_such",))

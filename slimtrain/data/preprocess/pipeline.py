@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ def default(dtype: DTypeLike) -> tuple[Step, ...]:
     return (rescale,) if np.dtype(dtype) == np.uint8 else ()
 
 
+@lru_cache(maxsize=64)
 def is_augmentation(step: Step) -> bool:
     """Whether the step takes `random` before its arguments."""
     random = inspect.signature(step).parameters.get("random")

@@ -1,7 +1,6 @@
 """Normalizers without moving statistics: layer, instance and group norm. The same in training and at evaluation."""
 
 from collections.abc import Mapping, Sequence
-from math import prod
 from typing import Annotated, Any
 
 from slimtrain.config.catalog import layer
@@ -165,7 +164,7 @@ def _groups_fit(groups: int, channels: int, axis: int, over: tuple[int, ...]) ->
 def _normal(inputs: Array, axes: tuple[int, ...], epsilon: float, one_pass: bool = False) -> Array:
     """Inputs less their mean, over their deviation, in float32."""
     values = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
-    if prod(values.shape[a] for a in axes) == 0 or not axes:
+    if not axes:  # a channel of a row by itself: what is left of it is its mean
         return jnp.zeros_like(values)
     mean = jnp.mean(values, axes, keepdims=True)
     if one_pass:
