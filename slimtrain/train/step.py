@@ -65,15 +65,15 @@ def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str,
     def loss_of(trained: Arrays) -> tuple[Array, Any]:
         return _losses(task, {**state.parameters, **trained}, state.statistics, batch, key)
 
-    (loss, (statistics, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
-    gradients = multiplied(gradients, task.multipliers)
+    (loss, (statistics, metrics)), raw = jax.value_and_grad(loss_of, has_aux=True)(trained)
+    gradients = multiplied(raw, task.multipliers)
     gradients = clipped(gradients, task.train.clip_gradient_norm, task.train.clip_global_norm)
     steps, optimizer = task.optimizer.update(gradients, state.optimizer, trained)
     moved = optax.apply_updates(trained, steps)
     new = State({**state.parameters, **moved}, statistics, optimizer, state.step + 1, state.seed, state.finite)
     if task.train.check_numerics:
-        # A gradient that is not finite makes its parameter so; the new parameters tell of overflow in the step as well.
-        finite = state.finite & all_finite((loss, moved, statistics))
+        # Of both: Lion takes the sign of an infinite gradient, and a step can overflow that began finite.
+        finite = state.finite & all_finite((loss, raw, moved, statistics))
         new = kept_unless(finite, new._replace(finite=finite), state)
     metrics |= {"loss": loss, "learning_rate": task.learning_rate(state.step), "finite": new.finite}
     return new, metrics

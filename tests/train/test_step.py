@@ -84,6 +84,19 @@ def test_statistics_alone_can_refuse_a_step():
     assert same_bits(state._replace(finite=before.finite), before)
 
 
+@pytest.mark.parametrize("optimizer", ["lion", "sgd", "adam"])
+def test_a_gradient_that_is_not_finite_refuses_the_step_whatever_the_optimizer_makes_of_it(optimizer):
+    items = """[fully_connected: {num_outputs: 5, activation_fn: null}, scale_gradient: {multiplier: 3.0e38},
+                scale_gradient: {multiplier: 3.0e38}, fully_connected: {num_outputs: 3, activation_fn: null}]"""
+    base = f"losses: [softmax_cross_entropy]\noptimizer: {{{optimizer}: 0.1}}\n"
+    state = start(task(base=base, items=items), 0)
+    before = kept(state)
+    one = {name: values[:1] for name, values in batch().items()}  # of several examples, infinities would make NaN
+    state, metrics = stepper(base=base, items=items)(state, one)
+    assert np.isfinite(metrics["loss"]) and not bool(metrics["finite"])
+    assert same_bits(state._replace(finite=before.finite), before)
+
+
 def test_check_numerics_false_lets_it_through():
     state, metrics = stepper("{check_numerics: false}")(start(task("{check_numerics: false}"), 0), bad())
     assert bool(state.finite) and bool(metrics["finite"])
