@@ -12,6 +12,12 @@ from slimtrain import __version__
 from slimtrain.cli.asked import Asked, asks, json_option, plugin_option
 from slimtrain.cli.group import Group
 
+averages_option = click.option(
+    "--no-ema", "averages", is_flag=True, flag_value=False, default=True, help="Take the weights, not their averages."
+)
+include_option = click.option("--include", multiple=True, metavar="PATTERN", help="Only these variables.")
+exclude_option = click.option("--exclude", multiple=True, metavar="PATTERN", help="Not these variables.")
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -98,11 +104,24 @@ def fit(
 @click.option("--checkpoint", "which", default="last", metavar="best|last|STEP", help="Which checkpoint of the run.")
 @click.option("--split", "split_name", default="test", show_default=True, help="Which split of the data.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Take the weights from a run, .npz or .safetensors.")
+@averages_option
+@click.option(
+    "--recalibrate-bn",
+    "recalibrate",
+    is_flag=True,
+    help="Compute batch norm's statistics anew, over the training split.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write the evaluated variables to an .npz or .safetensors."
+)
 def eval_(
     asked: Asked,
     which: str,
     split_name: str,
     weights: Path | None,
+    averages: bool,
+    recalibrate: bool,
+    out: Path | None,
 ) -> None:
     """Evaluate a run over a whole split, every example once."""
     document, run = asked.document()
@@ -110,7 +129,17 @@ def eval_(
     from slimtrain.jobs.tables import evaluated
 
     talk = asked.talk()
-    found = evaluate(document, talk, run=run, which=which, split_name=split_name, weights=weights).record()
+    found = evaluate(
+        document,
+        talk,
+        run=run,
+        which=which,
+        split_name=split_name,
+        weights=weights,
+        averages=averages,
+        recalibrate=recalibrate,
+        out=out,
+    ).record()
     asked.show(found, evaluated(found))
 
 
@@ -121,6 +150,9 @@ def eval_(
 @click.option("--batch", type=click.IntRange(min=1), help="Run the net on that many examples of the data.")
 @click.option("--train", "training", is_flag=True, help="Run in training mode.")
 @click.option("--collection", default="", metavar="NAME", help="Show the members of one collection.")
+@include_option
+@exclude_option
+@averages_option
 @click.option("--stats", is_flag=True, help="Show mean, deviation, range and zeros of each end point's values.")
 @click.option("--dump", type=click.Path(path_type=Path), help="Write end points, variables and losses to an .npz.")
 def inspect(
@@ -130,6 +162,9 @@ def inspect(
     batch: int | None,
     training: bool,
     collection: str,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    averages: bool,
     stats: bool,
     dump: Path | None,
 ) -> None:
@@ -144,6 +179,7 @@ def inspect(
     document, run = asked.document()
     from slimtrain.jobs.inspect import inspect as look
     from slimtrain.jobs.lints import warnings_of
+    from slimtrain.jobs.restore import Filter
     from slimtrain.jobs.tables import inspection
 
     found = look(
@@ -154,6 +190,8 @@ def inspect(
         batch=batch,
         training=training,
         collection=collection,
+        chosen=Filter(include, exclude),
+        averages=averages,
         dump=dump,
     )
     asked.talk().warn(warnings_of(document, found.network))
@@ -245,8 +283,9 @@ def layers(name: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["npz", "safetensors"]), required=True, help="The file's format.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file.")
 @click.option("--checkpoint", "which", default="last", metavar="best|last|STEP", help="Which checkpoint of the run.")
-@click.option("--include", multiple=True, metavar="PATTERN", help="Only these variables.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="Not these variables.")
+@include_option
+@exclude_option
+@averages_option
 def export(
     asked: Asked,
     form: str,
@@ -254,13 +293,14 @@ def export(
     which: str,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    averages: bool,
 ) -> None:
     """Write a run's variables to one file, each under its name."""
     document, run = asked.document()
     from slimtrain.jobs.export import export as write
     from slimtrain.jobs.restore import Filter
 
-    number = write(document, run, which, form, out, Filter(include, exclude))
+    number = write(document, run, which, form, out, Filter(include, exclude), averages)
     click.echo(f"{number} variables in {out}")
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from slimtrain.config.catalog import Definition, Description, define
 from slimtrain.config.values import (
     Count,
+    Fraction,
     Losses,
     Metrics,
     Names,
@@ -16,6 +17,7 @@ from slimtrain.config.values import (
     Preprocess,
     ScopeName,
     Shape,
+    WeightsPath,
     Whole,
 )
 
@@ -114,9 +116,21 @@ class Train:
         clip_global_norm: largest L2 norm of all gradients together; 0 for none.
         gradient_multipliers: factor on the gradients of the variables that a pattern matches, before
             clipping.
+        summarize_gradients: write the norm of each variable's gradient, multiplied and clipped, into the lines of
+            metrics.jsonl.
         variables_to_train: patterns of the variables to train; all trainable ones where omitted.
+        freeze: patterns of the variables that stay as they are: weights are not trained, and a batch norm normalizes
+            by its statistics and does not move them.
         update_ops: collections whose updates (batch norm's statistics) the train step applies.
         check_numerics: stop at a loss, gradient or statistic that is not finite, before it gets into the state.
+        accumulate: parts that a batch is computed in, one after the other, to save memory; it divides batch_size.
+        precision: what the network computes in; variables, statistics, losses and metrics are float32 in both.
+        ema: decay of moving averages of all variables, which evaluations use; at step n it is at most
+            (1 + n) / (10 + n). None are kept where omitted.
+        init_from: run, checkpoint, .npz or .safetensors whose weights a new run starts with.
+        init_include: patterns of the variables to take from init_from; all where omitted.
+        init_exclude: patterns of the variables not to take from init_from.
+        early_stop: evaluations in a row without a better one after which training ends; never where omitted.
         log_every: steps between lines of metrics.jsonl.
         eval_every: steps between evaluations on the test split; an epoch where omitted, 0 for none but the
             last.
@@ -129,9 +143,18 @@ class Train:
     clip_gradient_norm: NonNegative = 0.0
     clip_global_norm: NonNegative = 0.0
     gradient_multipliers: Mapping[str, Number] | None = None
+    summarize_gradients: bool = False
     variables_to_train: Names | None = None
+    freeze: Names | None = None
     update_ops: Names = ("update_ops",)
     check_numerics: bool = True
+    accumulate: Count = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
+    ema: Fraction | None = None
+    init_from: WeightsPath | None = None
+    init_include: Names | None = None
+    init_exclude: Names | None = None
+    early_stop: Count | None = None
     log_every: Count = 50
     eval_every: Whole | None = None
     checkpoint_every: Whole | None = None

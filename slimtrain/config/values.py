@@ -95,6 +95,13 @@ def _words_each(value: Any) -> Any:
     return value if isinstance(value, dict) else _words(value)
 
 
+def _range(value: Any) -> Any:
+    pair = value if isinstance(value, (list, tuple)) else ()
+    if len(pair) != 2 or not all(type(v) in (int, float) for v in pair) or pair[0] > pair[1]:
+        raise ValueError("should be [low, high]")
+    return tuple(pair)
+
+
 def _listed(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -122,6 +129,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 KeepFraction = Annotated[float, Field(gt=0, le=1)]
 Numbers = Annotated[tuple[Number, ...], BeforeValidator(_listed)]
+Range = Annotated[tuple[Number, Number], BeforeValidator(_range)]
 Counts = Annotated[tuple[Whole, ...], BeforeValidator(_listed)]
 Pairs = Annotated[
     tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], ...],
@@ -153,6 +161,7 @@ FieldName = Annotated[str, Field(min_length=1)]
 """The name of a field of the data, `label` say."""
 FilePath = Annotated[Path, PathTo("file")]
 FolderPath = Annotated[Path, PathTo("folder")]
+WeightsPath = Annotated[Path, PathTo("run or file of weights")]
 
 
 def marker(annotation: Any) -> Any:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from slimtrain.config.document import Document
 from slimtrain.data.records import Dataset
-from slimtrain.errors import CheckpointError, Problem
+from slimtrain.errors import CheckpointError, ConfigError, Problem
 from slimtrain.jobs.build import Feed, Network, feed, make_task, need_training, network, open_data
-from slimtrain.jobs.restore import Filter, initialized, load_state, resume_point, weights_from
+from slimtrain.jobs.restore import EVERY, Filter, initialized, load_state, resume_point, weights_from
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import RunDir, create, default_path
 from slimtrain.train.step import State, Task, fresh, start
@@ -25,7 +25,7 @@ class Request:
     run_dir: Path | None = None
     resume: str | None = None
     init_from: Path | None = None
-    chosen: Filter = Filter()
+    chosen: Filter = EVERY
     command: Sequence[str] = ()
     again: str = ""
 
@@ -61,9 +61,20 @@ def prepare(document: Document) -> Prepared:
     batches = feed(document, data, task.objective, net)
     for name in data.splits:
         batches.split(name)
+    _need_evaluations(document, data)
     epoch = batches.epoch_steps
     total = document.train.steps or (document.train.epochs or 0) * epoch
     return Prepared(document, data, net, task, batches, total)
+
+
+def _need_evaluations(document: Document, data: Dataset) -> None:
+    """Raises ConfigError where training is to stop by evaluations that there will not be."""
+    train = document.train
+    if train.early_stop is None or ("test" in data.splits and train.eval_every != 0):
+        return
+    told = "train.eval_every is 0" if train.eval_every == 0 else "the data has no test split"
+    mark = document.sections["train"]["early_stop"].origin.mark
+    raise ConfigError(Problem("train.early_stop", f"nothing to judge by: {told}", "evaluate, or drop it", mark))
 
 
 def claim(request: Request) -> RunDir:
@@ -79,6 +90,15 @@ def claim(request: Request) -> RunDir:
     while (path := free.parent / (name if number == 1 else f"{name}-{number}")).exists():
         newest, number = path, number + 1
     return create(newest, resume=True)
+
+
+def _warm_start(request: Request) -> tuple[Path | None, Filter]:
+    """Where the first weights come from, and which: as the command says, else as the config does."""
+    train = request.document.train
+    if request.init_from is not None:
+        return request.init_from, request.chosen
+    mark = request.document.sections["train"]["init_from"].origin.mark
+    return train.init_from, Filter(train.init_include or (), train.init_exclude or (), "train.init_", mark)
 
 
 def resumed_state(request: Request, task: Task, run: RunDir) -> tuple[State, str]:
@@ -97,10 +117,12 @@ def resumed_state(request: Request, task: Task, run: RunDir) -> tuple[State, str
 
 
 def fresh_state(request: Request, task: Task) -> tuple[State, str]:
+    """The state of a new run, with weights from elsewhere if the command or the config says so; what to say of it."""
     state = start(task, request.document.seed)
-    if request.init_from is None:
+    source, chosen = _warm_start(request)
+    if source is None:
         return state, "training"
-    given = weights_from(request.init_from)
-    source = str(request.init_from)
-    parameters, statistics = initialized(task, state.parameters, state.statistics, given, request.chosen, source)
+    parameters, statistics = initialized(
+        task, state.parameters, state.statistics, weights_from(source), chosen, str(source)
+    )
     return fresh(task, parameters, statistics, request.document.seed), f"training from the weights of {source}"

@@ -14,6 +14,7 @@ from slimtrain.data.records import Dataset, Split
 from slimtrain.errors import ConfigError, DataError, Problem, did_you_mean
 from slimtrain.lazy import jax, jnp, optax
 from slimtrain.net.graph import Forward, bind, bind_all, forward
+from slimtrain.net.modes import computing_in, freezing
 from slimtrain.net.passes import Declaration, declare
 from slimtrain.net.scope import LayerError
 from slimtrain.train.objective import Objective, objective, output_name
@@ -42,11 +43,34 @@ def open_data(document: Document) -> Dataset:
 
 
 def network(document: Document, data: Dataset | None = None) -> Network:
-    """The network, evaluated abstractly; the input's shape from the config, the source, or the data itself."""
+    """The network, evaluated abstractly; the input's shape from the config, the source, or the data itself.
+
+    Raises:
+        ConfigError: layers that don't fit, an input of unknown shape, patterns of `train.freeze` that match nothing.
+    """
     shape = _shape(document, data)
     run = forward(document.plan, document.catalog)
-    declaration = declare(run, (ABSTRACT_BATCH, *shape), document.plan.input_dtype, scope=document.plan.scope)
-    return Network(run, declaration, shape, document.plan.input_dtype)
+    if document.train.precision != "float32":
+        run = computing_in(run, document.train.precision)
+
+    def declared(run: Forward) -> Network:
+        batch = (ABSTRACT_BATCH, *shape)
+        declaration = declare(run, batch, document.plan.input_dtype, scope=document.plan.scope)
+        return Network(run, declaration, shape, document.plan.input_dtype)
+
+    net = declared(run)
+    frozen = _frozen(document, net)
+    return declared(freezing(run, frozen)) if frozen else net
+
+
+def _frozen(document: Document, net: Network) -> frozenset[str]:
+    """The variables that `train.freeze` names; raises ConfigError for patterns that match none."""
+    problems: list[Problem] = []
+    patterns = document.train.freeze or ()
+    found = _matching(document, "freeze", patterns, net.declaration.specs, problems)
+    if problems:
+        raise ConfigError(*problems)
+    return frozenset(found)
 
 
 def _shape(document: Document, data: Dataset | None) -> tuple[int, ...]:
@@ -92,6 +116,14 @@ def need_training(document: Document) -> None:
         problems.append(Problem("optimizer", "none given", "add 'optimizer: {momentum: {learning_rate: 0.1}}'", mark))
     if (document.train.steps is None) == (document.train.epochs is None):
         problems.append(Problem("train", "give either 'steps' or 'epochs'", "train: {epochs: 10}", mark))
+    if document.data is not None and document.data.batch_size % document.train.accumulate:
+        told = f"{document.train.accumulate} parts do not divide a batch of {document.data.batch_size}"
+        mark = document.sections["train"]["accumulate"].origin.mark or mark
+        problems.append(Problem("train.accumulate", told, "use a divisor of data.batch_size", mark))
+    given = document.train.init_include or document.train.init_exclude
+    if given and document.train.init_from is None:
+        hint = "add 'init_from: PATH', or drop them"
+        problems.append(Problem("train", "init_include and init_exclude say what init_from takes", hint, mark))
     if problems:
         raise ConfigError(*problems)
 

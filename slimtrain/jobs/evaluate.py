@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from slimtrain.config.document import Document
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.jobs.build import Feed, feed, make_task, network, open_data
 from slimtrain.jobs.lints import warnings_of
+from slimtrain.jobs.recalibrate import recalibrated
 from slimtrain.jobs.restore import fit_weights, weights_from
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.lazy import jax
 from slimtrain.net.passes import regularization, split
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import open_run
+from slimtrain.store.weights import write_weights
 from slimtrain.train.devices import EvalStep, compiled_eval_step
 from slimtrain.train.step import Task
 
@@ -42,6 +46,9 @@ def evaluate(
     which: str = "last",
     split_name: str = "test",
     weights: Path | None = None,
+    averages: bool = True,
+    recalibrate: bool = False,
+    out: Path | None = None,
 ) -> Evaluation:
     """Evaluates a run's checkpoint, or a config with the weights of a file.
 
@@ -52,11 +59,19 @@ def evaluate(
         which: `best`, `last` or a step.
         split_name: the split.
         weights: file to take the variables from instead of the run.
+        averages: use the moving averages of the variables where the run kept them (`train.ema`).
+        recalibrate: compute batch norm's statistics anew before, over the training split.
+        out: `.npz` or `.safetensors` file to write the variables to that were evaluated.
+
+    Raises:
+        ConfigError: nothing to evaluate with, or no batch norm to recalibrate.
+        DataError, CheckpointError: data or weights that do not fit.
+        WriteError: `out` cannot be written.
     """
     if weights is None and run is None:
         hint = "give a run directory, or --weights FILE with the config"
         raise ConfigError(Problem("eval", "a config has no weights to evaluate", hint))
-    given, source = _weights(run, which, weights)
+    given, source = _weights(run, which, weights, averages)
     data = open_data(document)
     net = network(document, data)
     task = make_task(document, net)
@@ -65,6 +80,10 @@ def evaluate(
     talk.warn(warnings_of(document, net, evaluating=True))
     parameters, statistics = split(task.specs, fit_weights(task.specs, given, source))
     batches = feed(document, data, task.objective, net)
+    if recalibrate:
+        statistics = recalibrated(task, net, batches, parameters, statistics, talk)
+    if out is not None:
+        write_weights(out, {name: np.asarray(value) for name, value in {**parameters, **statistics}.items()})
     run_batches = runner(task, batches, split_name)
     found = run_batches(parameters, statistics, talk, lambda: False)
     assert found is not None
@@ -72,12 +91,12 @@ def evaluate(
     return Evaluation(str(run or document.path), Path(source).name, split_name, examples, found)
 
 
-def _weights(run: Path | None, which: str, weights: Path | None) -> tuple[Mapping[str, Any], str]:
+def _weights(run: Path | None, which: str, weights: Path | None, averages: bool) -> tuple[Mapping[str, Any], str]:
     if weights is not None:
-        return weights_from(weights, which), str(weights)
+        return weights_from(weights, which, averages), str(weights)
     assert run is not None
     folder = checkpoint.find(open_run(run), which)
-    return weights_from(folder), str(folder)
+    return weights_from(folder, averages=averages), str(folder)
 
 
 Run = Callable[[Any, Any, Talk, Callable[[], Any]], dict[str, float] | None]

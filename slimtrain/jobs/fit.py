@@ -71,10 +71,9 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         goal = f", to step {parts.total}" if first < parts.total else " is trained"
         talk.say(f"{message}: {run.path}{goal}")
         watch = train(Job(parts, keeper, evaluate, talk, again), state, stop)
-    reached = max(first, parts.total)
     rate = round(watch.rate() * parts.batch_size, 1)
     seconds = time.monotonic() - began
-    return Fitted(str(run.path), reached, parts.epoch(reached), keeper.last_metrics(), seconds, rate)
+    return Fitted(str(run.path), watch.reached, parts.epoch(watch.reached), keeper.last_metrics(), seconds, rate)
 
 
 def dry(request: Request, talk: Talk) -> dict[str, Any]:

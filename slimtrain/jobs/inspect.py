@@ -13,13 +13,13 @@ from slimtrain.data.formats.npz import read_npy, read_npz
 from slimtrain.errors import ConfigError, DataError, Problem, did_you_mean
 from slimtrain.jobs.build import ABSTRACT_BATCH, Feed, Network, fields_read, make_task, network, open_data
 from slimtrain.jobs.records import variable_record
-from slimtrain.jobs.restore import fit_weights, weights_from
+from slimtrain.jobs.restore import EVERY, Filter, fit_weights, weights_from
 from slimtrain.lazy import jax, jnp
 from slimtrain.net.passes import apply, init, regularization, split
 from slimtrain.net.scope import EndPoint
 from slimtrain.store.weights import write_weights
 from slimtrain.train.objective import loss_sums
-from slimtrain.train.step import Task
+from slimtrain.train.step import Task, in_float32
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Inspection:
     collection: str = ""
     losses: Sequence[tuple[str, Any]] = ()
     values: Mapping[str, Any] | None = None
+    chosen: frozenset[str] | None = None
 
     def end_points(self) -> list[EndPoint]:
         """The end points that are shown, without the unnamed output."""
@@ -44,7 +45,8 @@ class Inspection:
 
     def variables(self) -> list[dict[str, Any]]:
         """The variables that are shown, as records."""
-        specs = self.network.declaration.specs.values()
+        listed = self.network.declaration.specs
+        specs = [s for name, s in listed.items() if self.chosen is None or name in self.chosen]
         records = [variable_record(spec) for spec in specs]
         if self.collection == "regularization_losses":
             return [r for r, spec in zip(records, specs, strict=True) if spec.regularizer]
@@ -108,6 +110,8 @@ def inspect(
     batch: int | None = None,
     training: bool = False,
     collection: str = "",
+    chosen: Filter = EVERY,
+    averages: bool = True,
     dump: Path | None = None,
 ) -> Inspection:
     """Describes a network by abstract evaluation; with inputs runs one pass and keeps every value.
@@ -120,10 +124,13 @@ def inspect(
         batch: take that many examples of the data instead.
         training: run the pass in training mode.
         collection: show the members of this collection only.
+        chosen: which variables to show.
+        averages: use the moving averages of the variables where the run kept them (`train.ema`).
         dump: `.npz` to write the values to.
 
     Raises:
-        ConfigError: a net that can't be built, a collection that does not exist, dump without inputs.
+        ConfigError: a net that can't be built, a collection that does not exist, patterns that match nothing, dump
+            without inputs.
         DataError: inputs that don't fit.
         CheckpointError: weights that don't fit.
     """
@@ -134,7 +141,7 @@ def inspect(
     values = None
     if inputs is not None or batch is not None:
         given = _inputs_of(inputs, net) if inputs is not None else _batch_of(document, data, batch, task)
-        values = run_pass(document, task, given, _variables(task, document, run, weights), training)
+        values = run_pass(document, task, given, _variables(task, document, run, weights, averages), training)
         if dump is not None:
             write_weights(dump, {n: np.asarray(v) for n, v in values.items()})
     elif dump is not None:
@@ -142,7 +149,7 @@ def inspect(
             Problem("--dump", "there is nothing to dump without inputs", "add --inputs FILE or --batch N")
         )
     elif weights is not None:
-        _variables(task, document, run, weights)
+        _variables(task, document, run, weights, averages)
     regularized = sum(1 for spec in task.specs.values() if spec.regularizer)
     return Inspection(
         str(document.path),
@@ -153,6 +160,7 @@ def inspect(
         collection,
         task.objective.losses,
         values,
+        frozenset(chosen.names(task.specs)),
     )
 
 
@@ -177,12 +185,14 @@ def _check_collection(collection: str, net: Network, task: Task) -> None:
         raise ConfigError(Problem("--collection", f"no collection '{collection}'", hint))
 
 
-def _variables(task: Task, document: Document, run: Path | None, weights: Path | None) -> Mapping[str, Any]:
+def _variables(
+    task: Task, document: Document, run: Path | None, weights: Path | None, averages: bool
+) -> Mapping[str, Any]:
     source = weights or run
     if source is None:
         parameters, statistics = init(task.specs, jax.random.key(document.seed))
         return {**parameters, **statistics}
-    return fit_weights(task.specs, weights_from(source), str(source))
+    return fit_weights(task.specs, weights_from(source, averages=averages), str(source))
 
 
 def run_pass(
@@ -204,6 +214,7 @@ def run_pass(
             update_ops=document.train.update_ops,
             scope=task.scope,
         )
+        output, end_points = in_float32((output, end_points))
         penalty = regularization(task.specs, parameters)
         found = {"losses/regularization": penalty, **_losses(task, output, end_points, fields, penalty)}
         found |= {f"end_points/{n}": v for n, v in end_points.items()}

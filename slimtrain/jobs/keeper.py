@@ -57,6 +57,11 @@ class Keeper:
         best: int = (max if self.higher else min)(judged, key=lambda pair: pair[0])[1]
         return best
 
+    def waited(self) -> int:
+        """How many evaluations there were since the best one."""
+        best = self.best_step()
+        return sum(1 for line in self.lines if "eval/loss" in line and (best is None or line["step"] > best))
+
     def repoint(self) -> None:
         """Lets `best` name the best evaluation's checkpoint, where there is one."""
         best = self.best_step()

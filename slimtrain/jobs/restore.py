@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from slimtrain.config.patterns import matching
-from slimtrain.errors import CheckpointError, Problem, did_you_mean
+from slimtrain.errors import CheckpointError, Mark, Problem, did_you_mean
 from slimtrain.lazy import jax, jnp
 from slimtrain.net.scope import VarSpec
 from slimtrain.store import checkpoint
@@ -22,17 +22,22 @@ Weights = dict[str, Any]
 
 @dataclass(frozen=True)
 class Filter:
-    """Which variables `--include` and `--exclude` leave."""
+    """Which variables `--include` and `--exclude` leave; `where` and `mark` tell where else the patterns were given."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    where: str = "--"
+    mark: Mark | None = None
 
     def names(self, names: Iterable[str]) -> list[str]:
         """The names that are left; raises ConfigError for patterns that match nothing."""
         names = list(names)
-        kept = matching(self.include, names, "--include") if self.include else names
-        gone = set(matching(self.exclude, names, "--exclude")) if self.exclude else set()
+        kept = matching(self.include, names, f"{self.where}include", self.mark) if self.include else names
+        gone = set(matching(self.exclude, names, f"{self.where}exclude", self.mark)) if self.exclude else set()
         return [n for n in kept if n not in gone]
+
+
+EVERY = Filter()
 
 
 def load_state(task: Task, path: Path) -> State:
@@ -41,18 +46,24 @@ def load_state(task: Task, path: Path) -> State:
     return from_arrays(arrays, jax.eval_shape(partial(start, task, 0)))
 
 
-def weights_from(path: Path, which: str = "last") -> Weights:
-    """Variables by name: of a run's checkpoint, a checkpoint's directory, an `.npz` or a `.safetensors` file."""
+def weights_from(path: Path, which: str = "last", averages: bool = True) -> Weights:
+    """Variables by name: of a run's checkpoint, a checkpoint's directory, an `.npz` or a `.safetensors` file.
+
+    Args:
+        path: the run, directory or file.
+        which: `best`, `last` or a step of a run.
+        averages: take the moving averages where the run kept them (`train.ema`).
+    """
     if not path.is_dir():
         return checkpoint.read_weights(path)
     folder = path if (path / "manifest.json").exists() else checkpoint.find(open_run(path), which)
-    return variables_of(checkpoint.load(folder)[0])
+    return variables_of(checkpoint.load(folder)[0], averages)
 
 
-def variables_of(arrays: Mapping[str, Any]) -> Weights:
-    """The variables among a checkpoint's arrays, by variable name."""
-    kinds = ("parameters/", "statistics/")
-    return {n[len(k) :]: v for n, v in arrays.items() for k in kinds if n.startswith(k)}
+def variables_of(arrays: Mapping[str, Any], averages: bool = True) -> Weights:
+    """The variables among a checkpoint's arrays, by variable name: their moving averages, if wanted and there."""
+    kinds = ("parameters/", "statistics/", *(["averages/"] if averages else []))  # the later one wins
+    return {n[len(k) :]: v for k in kinds for n, v in arrays.items() if n.startswith(k)}
 
 
 def initialized(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slimtrain.jobs.inspect import Inspection
+from slimtrain.net.scope import FROZEN
 from slimtrain.store.files import plain
 
 
@@ -55,8 +56,9 @@ def variables(records: Sequence[Mapping[str, Any]]) -> str:
     rows = [["variable", "shape", "trainable", "collections"]]
     for one in records:
         shape = "x".join(map(str, one["shape"])) or "scalar"
-        more = [c for c in one["collections"] if c not in ("model_variables", "trainable_variables")]
-        rows.append([one["name"], shape, "yes" if one["trainable"] else "no", " ".join(more)])
+        more = [c for c in one["collections"] if c not in ("model_variables", "trainable_variables", FROZEN)]
+        trained = "frozen" if FROZEN in one["collections"] else "yes" if one["trainable"] else "no"
+        rows.append([one["name"], shape, trained, " ".join(more)])
     return table(rows)
 
 

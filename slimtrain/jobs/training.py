@@ -17,7 +17,10 @@ from slimtrain.lazy import jax
 from slimtrain.store import checkpoint
 from slimtrain.train.devices import compiled_train_step, finished
 from slimtrain.train.loop import Stepped, steps
-from slimtrain.train.step import State
+from slimtrain.train.step import State, evaluated
+
+UNPREFIXED = ("learning_rate", "gradient_norm")
+"""Starts of the names in a training line that are no losses or metrics."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,9 @@ class Job:
 
 @dataclass
 class Watch:
-    """Time spent in training steps, without compiling, evaluating and saving."""
+    """How far the run has come, and the time spent in training steps, without compiling, evaluating and saving."""
 
+    reached: int = 0
     steps: int = 0
     seconds: float = 0.0
     since: float | None = None
@@ -65,22 +69,39 @@ class Watch:
 
 def train(job: Job, state: State, stop: Stop) -> Watch:
     """Runs the loop to its end: steps, metrics, evaluations, checkpoints. Gives the time that steps took."""
-    first, watch = int(state.step), Watch()
+    first, watch = int(state.step), Watch(int(state.step))
     split = job.parts.batches.split("train")
     step = compiled_train_step(job.parts.task)
     if first and first < job.total:
         _evaluate_if_due(job, state, first, stop)
+    if first >= job.total or _no_better(job, first):
+        _say_if_early(job, first)
+        _finish(job, state, first, stop)
+        return watch
     with job.talk.bar(job.total, first, "step", job.parts.document.name) as advance:
         batch_at = partial(job.parts.batches.train_batch, split)
         events = steps(step, state, batch_at, first, job.total, partial(_boundary, job))
         try:
             for done in events:
                 _after(job, done, watch, stop, advance, first)
+                if _no_better(job, done.step):
+                    break
         except DivergedError as error:
             raise _diverged(job, error) from None
-    if first >= job.total:
-        _finish(job, state, first, stop)
     return watch
+
+
+def _no_better(job: Job, step: int) -> bool:
+    """Whether training ends at this step because its evaluation and enough before it were no better than the best."""
+    patience, keeper = job.parts.document.train.early_stop, job.keeper
+    return patience is not None and keeper.waited() >= patience and keeper.evaluated(step)
+
+
+def _say_if_early(job: Job, step: int) -> None:
+    if step < job.total and _no_better(job, step):
+        keeper = job.keeper
+        told = f"no better {keeper.judge} in {keeper.waited()} evaluations since step {keeper.best_step()}"
+        job.talk.say(f"stopped early at step {step}: {told}")
 
 
 def _finish(job: Job, state: State, step: int, stop: Stop) -> None:
@@ -95,7 +116,7 @@ def _finish(job: Job, state: State, step: int, stop: Stop) -> None:
 
 def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, first: int) -> None:
     """What follows a step: its line of metrics, an evaluation, a checkpoint, a stop."""
-    watch.pending += 1
+    watch.pending, watch.reached = watch.pending + 1, done.step
     if done.step == first + 1:  # the first step compiled
         finished(done.metrics["loss"])
         watch.restart()
@@ -109,7 +130,8 @@ def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, 
         _evaluate_if_due(job, done.state, done.step, stop)
         if stop:
             _stop(job, done.state, stop)
-        if _saves(job, done.step) or job.keeper.is_best(done.step):
+        _say_if_early(job, done.step)
+        if _no_better(job, done.step) or _saves(job, done.step) or job.keeper.is_best(done.step):
             job.keeper.save(done.state, done.step)
         watch.restart()
 
@@ -119,7 +141,7 @@ def _log(job: Job, done: Stepped, watch: Watch) -> str:
     rate = watch.stop() * job.parts.batch_size
     watch.restart()
     record: dict[str, Any] = {"step": done.step, "epoch": job.parts.epoch(done.step)}
-    record |= {n if n == "learning_rate" else f"train/{n}": v for n, v in values.items()}
+    record |= {n if n.startswith(UNPREFIXED) else f"train/{n}": v for n, v in values.items()}
     job.keeper.write(record | ({"examples_per_second": round(rate, 1)} if rate else {}))
     return f"loss {values['loss']:.4g}"
 
@@ -132,7 +154,7 @@ def shortest(value: Any) -> float:
 def _evaluate_if_due(job: Job, state: State, step: int, stop: Stop) -> None:
     if job.evaluate is None or not _evaluates(job, step) or job.keeper.evaluated(step):
         return
-    found = job.evaluate(state.parameters, state.statistics, job.talk, lambda: stop)
+    found = job.evaluate(*evaluated(job.parts.task, state), job.talk, lambda: stop)
     if found is None:
         return
     job.keeper.write({"step": step, "epoch": job.parts.epoch(step), **{f"eval/{n}": v for n, v in found.items()}})

@@ -101,6 +101,7 @@ def apply(
     want: Iterable[str] | None = (),
     update_ops: tuple[str, ...] = (UPDATE_OPS,),
     scope: str = "",
+    step: Array | int = 0,
     field: str = "image",
 ) -> tuple[Array, Arrays, Arrays]:
     """One pass, pure: (output, new statistics, end points).
@@ -115,10 +116,11 @@ def apply(
         want: end points to return; None for all. What is returned stays in memory.
         update_ops: collections whose updates take effect.
         scope: the root variable scope.
+        step: the train step that the pass belongs to, from 0.
         field: the field that goes in.
     """
     wanted = None if want is None else frozenset(want)
-    record = Record(training, {**parameters, **statistics}, inputs, key, update_ops, wanted)
+    record = Record(training, {**parameters, **statistics}, inputs, key, step, update_ops, wanted)
     output = forward(Scope(record, scope), inputs[field])
     return output, {**statistics, **record.latest}, record.end_points
 
@@ -130,5 +132,9 @@ def regularization(specs: Mapping[str, VarSpec], values: Mapping[str, Array]) ->
 
 def regularization_terms(specs: Mapping[str, VarSpec], values: Mapping[str, Array]) -> Arrays:
     """The collection `regularization_losses`, by variable."""
-    regularized: dict[str, Callable[..., Array]] = {n: s.regularizer for n, s in specs.items() if s.regularizer}
-    return {name: function(values[name]) for name, function in regularized.items()}
+    return {name: function(values[name]) for name, function in regularized(specs).items()}
+
+
+def regularized(specs: Mapping[str, VarSpec]) -> dict[str, Callable[..., Array]]:
+    """The regularizers by variable."""
+    return {name: spec.regularizer for name, spec in specs.items() if spec.regularizer}

@@ -14,6 +14,8 @@ from slimtrain.errors import Mark, Problem
 from slimtrain.lazy import Array, jax, jnp
 
 UPDATE_OPS = "update_ops"
+FROZEN = "frozen"
+"""The collection of the variables that `train.freeze` names."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,16 @@ class Update:
 
 @dataclass
 class Record:
-    """What one forward pass reads and writes. `values` is what reads see; `latest` what updates build on and return."""
+    """What one forward pass reads and writes. `values` is what reads see; `latest` what updates build on and return.
+
+    `step` is the train step that the pass belongs to, from 0, for what follows a schedule.
+    """
 
     training: bool
     values: dict[str, Array]
     fields: Mapping[str, Array]
     key: Array | None = None
+    step: Array | int = 0
     applied: tuple[str, ...] = (UPDATE_OPS,)
     want: frozenset[str] | None = frozenset()
     declaring: bool = False
@@ -121,7 +127,8 @@ class Scope:
     """Where a layer stands in one forward pass.
 
     `rule` holds for the variables made here, `group` is what the enclosing blocks say of all inside them; `source`
-    names the end point that the inputs come from, for messages.
+    names the end point that the inputs come from, for messages. `frozen` names the variables that stay as they are;
+    `passes` counts the batches that went before into averages of statistics that are being computed anew.
     """
 
     record: Record
@@ -132,11 +139,22 @@ class Scope:
     source: str = ""
     mark: Mark | None = None
     op: str = ""
+    frozen: frozenset[str] = frozenset()
+    passes: Array | None = None
 
     @property
     def training(self) -> bool:
         """Whether this pass trains: what `is_training` follows where no layer pins it."""
         return self.record.training
+
+    @property
+    def step(self) -> Array | int:
+        """The train step that this pass belongs to, from 0."""
+        return self.record.step
+
+    def freezes(self, *names: str) -> bool:
+        """Whether any of these variables of this scope is to stay as it is."""
+        return any(f"{self.path}/{name}" in self.frozen for name in names)
 
     def child(self, name: str, **changes: Any) -> "Scope":
         """The scope `name` inside this one."""
@@ -174,8 +192,9 @@ class Scope:
         trainable: bool,
         statistic: bool,
     ) -> VarSpec:
-        trained = trainable and self.rule.trainable and not statistic
-        standard = ("model_variables", *(("trainable_variables",) if trained else ()))
+        frozen = full in self.frozen
+        trained = trainable and self.rule.trainable and not statistic and not frozen
+        standard = ["model_variables", *["trainable_variables"] * trained, *[FROZEN] * frozen]
         collections = tuple(dict.fromkeys((*standard, *self.rule.collected(name))))
         origin = str(self.mark) if self.mark else ""
         return VarSpec(full, shape, "float32", initializer, regularizer, collections, trained, statistic, origin)

@@ -7,6 +7,7 @@ from typing import Any
 from slimtrain.lazy import Array, jax
 from slimtrain.net.passes import Arrays
 from slimtrain.train.objective import Sum
+from slimtrain.train.recalibrate import recalibration_step
 from slimtrain.train.step import Batch, State, Task, eval_step, train_step
 
 TrainStep = Callable[[State, Batch], tuple[State, dict[str, Array]]]
@@ -21,6 +22,11 @@ def compiled_train_step(task: Task) -> TrainStep:
 def compiled_eval_step(task: Task) -> EvalStep:
     """`eval_step(parameters, statistics, batch) -> sums`."""
     return jax.jit(partial(eval_step, task))
+
+
+def compiled_recalibration_step(task: Task, collections: tuple[str, ...]) -> Callable[..., Arrays]:
+    """`recalibration_step(parameters, statistics, batch, passes) -> statistics`."""
+    return jax.jit(partial(recalibration_step, task, collections))
 
 
 def compile_ahead(step: Any, *arguments: Any) -> Any:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from slimtrain.config.sections import Train
-from slimtrain.lazy import Array, jax, jnp, optax
+from slimtrain.lazy import Array, jax, jnp, lax, optax
 from slimtrain.net.graph import Forward
-from slimtrain.net.passes import Arrays, apply, init, regularization
+from slimtrain.net.passes import Arrays, apply, init, regularization, regularized, split
 from slimtrain.net.scope import VarSpec
 from slimtrain.train.objective import Objective, Sum, loss_sums, metric_sums
 from slimtrain.train.optim import clipped, multiplied
@@ -20,7 +20,10 @@ Batch = Mapping[str, Any]
 
 
 class State(NamedTuple):
-    """Everything that a run is at one moment. `finite` is false once a step was refused; later ones change nothing."""
+    """Everything that a run is at one moment. `finite` is false once a step was refused; later ones change nothing.
+
+    `averages` holds the moving averages of all variables by name, nothing without `train.ema`.
+    """
 
     parameters: Arrays
     statistics: Arrays
@@ -28,6 +31,7 @@ class State(NamedTuple):
     step: Array
     seed: Array
     finite: Array
+    averages: Arrays
 
 
 @dataclass(frozen=True)
@@ -54,29 +58,106 @@ def start(task: Task, seed: int) -> State:
 def fresh(task: Task, parameters: Arrays, statistics: Arrays, seed: int) -> State:
     """The state before the first step, from given weights."""
     optimizer = jax.jit(task.optimizer.init)(_of(task.trained, parameters))
-    return State(parameters, statistics, optimizer, jnp.int32(0), jnp.uint32(seed), jnp.bool_(True))
+    followed = {} if task.train.ema is None else {**parameters, **statistics}
+    averages = {name: jnp.copy(value) for name, value in followed.items()}
+    return State(parameters, statistics, optimizer, jnp.int32(0), jnp.uint32(seed), jnp.bool_(True), averages)
 
 
 def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str, Array]]:
     """One step: (state, batch) -> (new state, metrics of this step, with the weights before it)."""
-    key = jax.random.fold_in(jax.random.key(state.seed), state.step)
     trained = _of(task.trained, state.parameters)
-
-    def loss_of(trained: Arrays) -> tuple[Array, Any]:
-        return _losses(task, {**state.parameters, **trained}, state.statistics, batch, key)
-
-    (loss, (statistics, metrics)), raw = jax.value_and_grad(loss_of, has_aux=True)(trained)
-    gradients = multiplied(raw, task.multipliers)
+    found = gradients_of(task, state, trained, batch)
+    gradients = multiplied(found.gradients, task.multipliers)
     gradients = clipped(gradients, task.train.clip_gradient_norm, task.train.clip_global_norm)
     steps, optimizer = task.optimizer.update(gradients, state.optimizer, trained)
     moved = optax.apply_updates(trained, steps)
-    new = State({**state.parameters, **moved}, statistics, optimizer, state.step + 1, state.seed, state.finite)
+    new = state._replace(
+        parameters={**state.parameters, **moved},
+        statistics=found.statistics,
+        optimizer=optimizer,
+        step=state.step + 1,
+    )
+    new = new._replace(averages=averaged(task.train.ema, new))
     if task.train.check_numerics:
         # Of both: Lion takes the sign of an infinite gradient, and a step can overflow that began finite.
-        finite = state.finite & all_finite((loss, raw, moved, statistics))
+        finite = state.finite & all_finite((found.loss, found.gradients, moved, found.statistics))
         new = kept_unless(finite, new._replace(finite=finite), state)
-    metrics |= {"loss": loss, "learning_rate": task.learning_rate(state.step), "finite": new.finite}
-    return new, metrics
+    metrics = {
+        **{name: one.mean() for name, one in found.sums.items()},
+        "loss": found.loss,
+        "learning_rate": task.learning_rate(state.step),
+    }
+    if task.train.summarize_gradients:
+        metrics |= {"gradient_norm": optax.tree.norm(gradients)}
+        metrics |= {f"gradient_norm/{name}": optax.tree.norm(g) for name, g in gradients.items()}
+    return new, {**metrics, "finite": new.finite}
+
+
+class Found(NamedTuple):
+    """What a batch says: the total loss, its gradients, the statistics after it, sums of losses and metrics."""
+
+    loss: Array
+    gradients: Arrays
+    statistics: Arrays
+    sums: dict[str, Sum]
+
+
+def gradients_of(task: Task, state: State, trained: Arrays, batch: Batch) -> Found:
+    """Loss and gradients of a batch: computed at once, or in parts one after the other, as their mean.
+
+    A part sees the statistics as the part before left them; its batch norms normalize over the part.
+    """
+    parts = task.train.accumulate
+    key = jax.random.fold_in(jax.random.key(state.seed), state.step)
+    if parts == 1:
+        return _gradients(task, state, trained, state.statistics, batch, key)
+    found: Found | None = None
+    for index, part in enumerate(_split(batch, parts)):
+        statistics = found.statistics if found else state.statistics
+        # The barrier keeps the compiler from working on two parts at once, which would keep both in memory.
+        trained, part, found = lax.optimization_barrier((trained, part, found))  # type: ignore[no-untyped-call]
+        one = _gradients(task, state, trained, statistics, part, jax.random.fold_in(key, index))
+        found = one if found is None else _added(found, one)
+    assert found is not None
+    loss, gradients = jax.tree.map(lambda total: total / parts, (found.loss, found.gradients))
+    return found._replace(loss=loss, gradients=gradients)
+
+
+def _split(batch: Batch, parts: int) -> list[Batch]:
+    pieces = {name: jnp.split(jnp.asarray(value), parts) for name, value in batch.items()}
+    return [{name: piece[index] for name, piece in pieces.items()} for index in range(parts)]
+
+
+def _added(one: Found, other: Found) -> Found:
+    """Two parts added up; the statistics are the later one's."""
+    total: Found = jax.tree.map(jnp.add, one, other)
+    return total._replace(statistics=other.statistics)
+
+
+def _gradients(task: Task, state: State, trained: Arrays, statistics: Arrays, batch: Batch, key: Array) -> Found:
+    def loss_of(trained: Arrays) -> tuple[Array, Any]:
+        return _losses(task, state, {**state.parameters, **trained}, statistics, batch, key)
+
+    (loss, (after, sums)), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
+    return Found(loss, gradients, after, sums)
+
+
+def averaged(decay: float | None, state: State) -> Arrays:
+    """The moving averages after a step, of statistics too, so that they are as old as the weights beside them.
+
+    Source: tf.train.ExponentialMovingAverage with num_updates, as research/slim's training script uses it.
+    """
+    if decay is None:
+        return {}
+    done = state.step.astype(jnp.float32)
+    kept = jnp.minimum(decay, (1.0 + done) / (10.0 + done))
+    values = {**state.parameters, **state.statistics}
+    return {name: old - (1.0 - kept) * (old - values[name]) for name, old in state.averages.items()}
+
+
+def evaluated(task: Task, state: State) -> tuple[Arrays, Arrays]:
+    """(parameters, statistics) that an evaluation of this state uses: the moving averages where there are any."""
+    return split(task.specs, state.averages) if state.averages else (state.parameters, state.statistics)
 
 
 def kept_unless(good: Array, new: State, old: State) -> State:
@@ -90,7 +171,9 @@ def all_finite(values: Any) -> Array:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(v)) for v in jax.tree.leaves(values)]))
 
 
-def _losses(task: Task, parameters: Arrays, statistics: Arrays, batch: Batch, key: Array) -> tuple[Array, Any]:
+def _losses(
+    task: Task, state: State, parameters: Arrays, statistics: Arrays, batch: Batch, key: Array
+) -> tuple[Array, tuple[Arrays, dict[str, Sum]]]:
     output, statistics, end_points = apply(
         task.forward,
         parameters,
@@ -101,11 +184,21 @@ def _losses(task: Task, parameters: Arrays, statistics: Arrays, batch: Batch, ke
         want=task.objective.wants(),
         update_ops=task.train.update_ops,
         scope=task.scope,
+        step=state.step,
     )
-    losses = {n: s.mean() for n, s in loss_sums(task.objective, output, end_points, batch).items()}
-    metrics = {n: s.mean() for n, s in metric_sums(task.objective, output, end_points, batch).items()}
+    output, end_points = in_float32((output, end_points))
+    losses = loss_sums(task.objective, output, end_points, batch)
     penalty = regularization(task.specs, parameters)
-    return sum(losses.values(), start=penalty), (statistics, metrics)
+    total = sum((one.mean() for one in losses.values()), start=penalty)
+    terms = {**losses, **({"regularization": Sum(penalty, jnp.float32(1))} if regularized(task.specs) else {})}
+    listed = {f"losses/{name}": term for name, term in terms.items()} if len(terms) > 1 else {}
+    return total, (statistics, {**listed, **metric_sums(task.objective, output, end_points, batch)})
+
+
+def in_float32(values: Any) -> Any:
+    """A tree of arrays, those of a smaller floating-point type cast to float32."""
+    small = jnp.bfloat16
+    return jax.tree.map(lambda v: v.astype(jnp.float32) if v.dtype == small else v, values)
 
 
 def eval_step(task: Task, parameters: Arrays, statistics: Arrays, batch: Batch) -> dict[str, Sum]:
@@ -120,6 +213,7 @@ def eval_step(task: Task, parameters: Arrays, statistics: Arrays, batch: Batch) 
         want=task.objective.wants(),
         scope=task.scope,
     )
+    output, end_points = in_float32((output, end_points))
     losses = loss_sums(task.objective, output, end_points, batch)
     return {**{f"losses/{n}": s for n, s in losses.items()}, **metric_sums(task.objective, output, end_points, batch)}
 

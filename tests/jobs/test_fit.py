@@ -197,7 +197,8 @@ def test_a_run_holds_exactly_its_files(trained, cli, small):
     assert steps(path) == sorted({"step_00000018", "step_00000024", (path / "best").read_text().strip()})
     assert {p.name for p in (path / "checkpoints/step_00000024").iterdir()} == {"state.safetensors", "manifest.json"}
     assert [r["step"] for r in lines(path)] == [5, 8, 10, 15, 16, 20, 24, 24]
-    assert {"step", "epoch", "train/loss", "train/accuracy", "learning_rate"} == set(lines(path)[0])
+    terms = {"train/losses/sparse_softmax_cross_entropy", "train/losses/regularization"}
+    assert {"step", "epoch", "train/loss", *terms, "train/accuracy", "learning_rate"} == set(lines(path)[0])
     assert {"step", "epoch", "eval/loss", "eval/accuracy"} == set(lines(path)[1])
 
 

@@ -57,7 +57,9 @@ def test_new_statistics_come_from_this_batch_and_the_weights_before_the_step():
     assert all(np.any(np.asarray(new.parameters[n]) != before.parameters[n]) for n in new.parameters)
     assert (int(new.step), bool(new.finite)) == (1, True)
     assert float(metrics["learning_rate"]) == pytest.approx(0.1)
-    assert set(metrics) == {"loss", "accuracy", "learning_rate", "finite"}
+    parts = {"losses/softmax_cross_entropy", "losses/regularization"}
+    assert set(metrics) == {"loss", *parts, "accuracy", "learning_rate", "finite"}
+    assert float(metrics["loss"]) == pytest.approx(sum(float(metrics[name]) for name in parts))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

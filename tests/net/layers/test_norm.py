@@ -1,5 +1,7 @@
 """Batch norm against closed forms and against numpy in float64."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from nets import layers, numbers, whole
 from slimtrain.errors import ConfigError
 from slimtrain.net.layers.norm import batch_norm
 from slimtrain.net.scope import Record, Scope
+from slimtrain.train.schedules import constant
 
 EPSILON = 1e-3
 START = {"here/moving_mean": np.zeros(3, np.float32), "here/moving_variance": np.ones(3, np.float32)}
@@ -155,7 +158,8 @@ def test_zero_debias_gives_the_mean_of_constant_batches_from_the_first_update():
 
 @pytest.mark.parametrize("clipping", [None, {"rmax": 1.2, "rmin": 0.9, "dmax": 0.1}, {"dmax": 0.0}])
 def test_renorm_is_what_its_formulas_say(clipping):
-    arguments = {"renorm": True, "renorm_decay": 0.8, "decay": 0.6, "renorm_clipping": clipping, "epsilon": 0.01}
+    arguments = {"renorm": True, "renorm_decay": 0.8, "decay": 0.6, "epsilon": 0.01}
+    arguments["renorm_clipping"] = {n: partial(constant, value=v) for n, v in (clipping or {}).items()}
     names = ("moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev")
     values = {f"here/{n}": np.full(3, 0.0 if n.endswith("mean") else 1.0, np.float32) for n in names}
     want = {n: values[f"here/{n}"].astype(np.float64) for n in names}

@@ -1,0 +1,36 @@
+"""Ways to run a network: some variables frozen, in another precision, its statistics averaged anew. Each makes one
+forward function of another."""
+
+from dataclasses import replace
+
+from slimtrain.lazy import Array, jnp
+from slimtrain.net.graph import Forward
+from slimtrain.net.scope import Scope
+
+
+def freezing(forward: Forward, names: frozenset[str]) -> Forward:
+    """The network with these variables frozen: declared as not trained, and a batch norm of theirs does not train."""
+
+    def run(scope: Scope, inputs: Array) -> Array:
+        return forward(replace(scope, frozen=names), inputs)
+
+    return run
+
+
+def computing_in(forward: Forward, dtype: str) -> Forward:
+    """The network with floating-point inputs cast to a type, which its layers then compute in."""
+
+    def run(scope: Scope, inputs: Array) -> Array:
+        floating = jnp.issubdtype(inputs.dtype, jnp.floating)
+        return forward(scope, inputs.astype(dtype) if floating else inputs)
+
+    return run
+
+
+def averaging(forward: Forward, passes: Array) -> Forward:
+    """The network whose moving statistics are plain means: of `passes` batches that went before and of this one."""
+
+    def run(scope: Scope, inputs: Array) -> Array:
+        return forward(replace(scope, passes=passes), inputs)
+
+    return run
