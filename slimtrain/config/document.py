@@ -8,12 +8,12 @@ from typing import Any
 from slimtrain.config.arguments import Call, Resolver, resolve
 from slimtrain.config.catalog import LOSS_WORDS, WORDS, Catalog, Definition, Parameter
 from slimtrain.config.merge import load
-from slimtrain.config.nodes import Node
+from slimtrain.config.nodes import Key, Node
 from slimtrain.config.places import Builder, Place, unconsumed
 from slimtrain.config.plan import build_items
 from slimtrain.config.records import Argument, Component, Plan
 from slimtrain.config.scopes import Scopes, enter
-from slimtrain.config.sections import DATA, INPUT, MODEL, TOP, TRAIN, Data, Train
+from slimtrain.config.sections import DATA, INPUT, MODEL, TF_SLIM_KEYS, TOP, TRAIN, Data, Train
 from slimtrain.errors import ConfigError, Problem, did_you_mean, one_of
 
 
@@ -68,7 +68,7 @@ def check(path: Path, node: Node, catalog: Catalog) -> Document:
 def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
     resolver = Resolver(catalog, [], set())
     sections = {"top": _section(resolver, TOP, node, "config")}
-    train = _section(resolver, TRAIN, _part(node, "train"), "train")
+    train = _section(resolver, TRAIN, _by_our_names(resolver, _part(node, "train")), "train")
     source, data = _data(resolver, _part(node, "data"))
     plan, more, warnings = _model(resolver, node)
     if resolver.problems:
@@ -110,6 +110,17 @@ def _part(node: Node, name: str) -> Node:
     if part is None or part.mapping is None:
         return Node({}, part.mark if part else node.mark)
     return part
+
+
+def _by_our_names(resolver: Resolver, train: Node) -> Node:
+    """The section with TF-Slim's names of keys read as ours."""
+    mapping = dict(train.mapping or {})
+    for key in [k for k in mapping if k in TF_SLIM_KEYS]:
+        own = TF_SLIM_KEYS[key]
+        if own in mapping:
+            resolver.problem("train", f"'{key}' is TF-Slim's name of '{own}'", "give one of them", key.mark)
+        mapping[Key(own, key.mark)] = mapping.pop(key)
+    return Node(mapping, train.mark)
 
 
 def _section(
@@ -170,7 +181,7 @@ def known_keys(catalog: Catalog, above: tuple[str, ...]) -> list[str]:
         ("data",): [*DATA.parameters, *sources],
         ("model",): list(MODEL.parameters),
         ("model", "input"): list(INPUT.parameters),
-        ("train",): list(TRAIN.parameters),
+        ("train",): [*TRAIN.parameters, *TF_SLIM_KEYS],
         ("optimizer",): list(catalog.kind("optimizer")),
     }
     if above in sections:

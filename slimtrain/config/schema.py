@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from slimtrain.config.arguments import extra_words
 from slimtrain.config.catalog import Catalog, Definition, Parameter
 from slimtrain.config.itemschema import network_schemas
-from slimtrain.config.sections import DATA, INPUT, MODEL, TOP, TRAIN
+from slimtrain.config.sections import DATA, INPUT, MODEL, TF_SLIM_KEYS, TOP, TRAIN
 from slimtrain.config.valueschema import (
     NULL,
     PARAM,
@@ -98,8 +98,16 @@ def _sections(catalog: Catalog) -> dict[str, Schema]:
         "data": _data(catalog.kind("source")),
         "model": _section(MODEL, model),
         "input": _section(INPUT, {}),
-        "train": _section(TRAIN, {}),
+        "train": _train(),
     }
+
+
+def _train() -> Schema:
+    """The section `train`, with TF-Slim's names of some of its keys."""
+    section = _section(TRAIN, {})
+    own = section["properties"]
+    also = {name: {**own[key], "description": f"TF-Slim's name of {key}."} for name, key in TF_SLIM_KEYS.items()}
+    return {**section, "properties": {**own, **also}}
 
 
 def _data(sources: Mapping[str, Definition]) -> Schema:

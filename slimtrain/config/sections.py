@@ -168,3 +168,5 @@ def section(record: type[Any]) -> Definition:
 
 
 TOP, DATA, MODEL, INPUT, TRAIN = map(section, (Top, Data, Model, Input, Train))
+TF_SLIM_KEYS = {"moving_average_decay": "ema"}
+"""Keys of `train` that may go by the name of TF-Slim's flag."""

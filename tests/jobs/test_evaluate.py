@@ -94,3 +94,49 @@ def test_a_config_alone_has_no_weights(cli, small, tmp_path):
     done = cli("eval", small, "--weights", tmp_path / "other.npz")
     assert done.code == 5 and "has no 'conv1/weights'; did you mean 'conv1/weight'?\n" in done.err
     assert "--exclude" not in done.err and len(done.err.splitlines()) == 7
+
+
+def test_a_run_with_moving_averages_is_evaluated_by_them(cli, small, tmp_path):
+    path = tmp_path / "run"
+    assert cli("fit", small, "train.moving_average_decay=0.9", "--run-dir", path).code == 0
+    averaged = json.loads(cli("eval", path, "--json").out)["metrics"]
+    assert averaged == last_line(path)
+    raw = json.loads(cli("eval", path, "--no-ema", "--json").out)["metrics"]
+    assert raw != averaged
+    for words, want in (((), averaged), (("--no-ema",), raw)):
+        out = tmp_path / "weights.npz"
+        assert cli("export", path, "--format", "npz", "--out", out, *words).code == 0
+        assert json.loads(cli("eval", small, "--weights", out, "--json").out)["metrics"] == want
+        dump = tmp_path / "dump.npz"
+        assert cli("inspect", path, "--batch", "3", "--dump", dump, *words).code == 0
+        np.testing.assert_array_equal(np.load(dump)["variables/conv1/weights"], np.load(out)["conv1/weights"])
+
+
+def test_recalibrated_statistics_are_those_of_the_training_split(cli, run, small, tmp_path):
+    stale = dict(np.load(exported(cli, run, tmp_path / "weights.npz")))
+    stale["conv1/BatchNorm/moving_mean"] += 9
+    np.savez(tmp_path / "stale.npz", **stale)
+    words = ["eval", small, "--weights", tmp_path / "stale.npz", "--json"]
+    spoilt = json.loads(cli(*words).out)["metrics"]
+    done = cli(*words, "--recalibrate-bn", "--out", tmp_path / "mended.npz")
+    mended = json.loads(done.out)["metrics"]
+    assert mended["loss"] < spoilt["loss"] and mended["accuracy"] >= last_line(run)["accuracy"] - 0.1
+    found = dict(np.load(tmp_path / "mended.npz"))
+    assert [n for n in found if not np.array_equal(found[n], stale[n])] == [
+        "conv1/BatchNorm/moving_mean",
+        "conv1/BatchNorm/moving_variance",
+    ]
+    again = [*words[:3], tmp_path / "mended.npz", "--json"]
+    assert json.loads(cli(*again).out)["metrics"] == pytest.approx(mended, abs=1e-6)
+
+
+def exported(cli, run, out):
+    assert cli("export", run, "--format", "npz", "--out", out).code == 0
+    return out
+
+
+def test_there_must_be_something_to_recalibrate(cli, run, small):
+    frozen = cli("eval", run, "--recalibrate-bn", "train.freeze=[conv1]")
+    assert frozen.code == 2 and "--recalibrate-bn: the network has no batch norm whose statistics move" in frozen.err
+    no_split = cli("eval", run, "--recalibrate-bn", "~data.train")
+    assert no_split.code == 4 and "there is no 'train' split" in no_split.err

@@ -303,3 +303,72 @@ def test_a_full_disk_costs_nothing_that_was_saved(small, cli, run, tmp_path):
         same_end(run, tmp_path / "run")
     finally:
         subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_moving_averages_and_parts_of_batches_go_on_exactly(small, cli, tmp_path):
+    words = ["train.ema=0.8", "train.accumulate=2", "train.summarize_gradients=true", "train.freeze=[conv1/weights]"]
+    whole, path = tmp_path / "whole", tmp_path / "run"
+    assert cli("fit", small, *words, "--run-dir", whole).code == 0
+    shutil.copytree(whole, path)
+    assert cli("fit", small, *words, "--run-dir", path, "--resume", "18").code == 0
+    same_end(whole, path)
+    last = lines(path)[-2]
+    assert last["gradient_norm"] > 0 and "gradient_norm/logits/weights" in last
+    assert not any(n.startswith("gradient_norm/conv1/weights") for n in last)
+
+
+def test_training_stops_early_and_stays_stopped(small, cli, tmp_path):
+    path = tmp_path / "run"
+    words = [
+        "train.early_stop=2",
+        "train.eval_every=2",
+        "optimizer.momentum.learning_rate=0",
+        "train.freeze=[BatchNorm]",
+    ]
+    done = cli("fit", small, *words, "--run-dir", path, "--json")
+    assert done.code == 0 and json.loads(done.out)["steps"] == 6
+    assert "stopped early at step 6: no better accuracy in 2 evaluations since step 2" in done.err
+    assert (path / "last").read_text() == "step_00000006\n" and (path / "best").read_text() == "step_00000002\n"
+    before = (path / "metrics.jsonl").read_bytes()
+    again = cli("fit", small, *words, "--run-dir", path, "--resume", "--json")
+    assert again.code == 0 and json.loads(again.out)["steps"] == 6 and "stopped early at step 6" in again.err
+    assert (path / "metrics.jsonl").read_bytes() == before
+    longer = [w.replace("early_stop=2", "early_stop=3") for w in words]
+    assert json.loads(cli("fit", small, *longer, "--run-dir", path, "--resume", "--json").out)["steps"] == 8
+
+
+def test_a_config_can_name_the_weights_to_start_with(small, cli, run, tmp_path):
+    words = [
+        f"+train.init_from={run}",
+        "+train.init_exclude=[logits]",
+        "train.steps=1",
+        "train.variables_to_train=[logits]",
+    ]
+    words += ["train.update_ops=[]"]
+    done = cli("fit", small, *words, "--run-dir", tmp_path / "run")
+    assert done.code == 0 and f"training from the weights of {run}: " in done.err
+    old, new = arrays(run), arrays(tmp_path / "run")
+    kept = {n for n in new if n.startswith(("parameters/", "statistics/")) and np.array_equal(old[n], new[n])}
+    assert kept == {n for n in new if n.startswith(("parameters/conv1", "statistics/"))}
+    for more, sentence in (
+        (["+train.init_include=[conv]"], "train.init_include: 'conv' matches no variable; did you mean 'conv1"),
+        (["~train.init_from"], "train: init_include and init_exclude say what init_from takes; add 'init_from"),
+    ):
+        refused = cli("fit", small, *words, *more, "--run-dir", tmp_path / "other")
+        assert refused.code == 2 and sentence in refused.err
+
+
+def test_what_training_cannot_do_is_told_before_it_starts(small, cli, tmp_path):
+    table = {
+        (
+            "train.accumulate=3",
+        ): "train.accumulate: 3 parts do not divide a batch of 16; use a divisor of data.batch_size",
+        ("train.early_stop=1", "train.eval_every=0"): "train.early_stop: nothing to judge by: train.eval_every is 0",
+        ("train.early_stop=1", "~data.test"): "train.early_stop: nothing to judge by: the data has no test split",
+        ("train.freeze=[conv]",): "train.freeze: 'conv' matches no variable; did you mean 'conv1'",
+        ("train.moving_average_decay=0.9", "train.ema=0.9"): "train: 'moving_average_decay' is TF-Slim's name of 'ema'",
+    }
+    for words, sentence in table.items():
+        done = cli("fit", small, *words, "--run-dir", tmp_path / "run")
+        assert done.code == 2 and sentence in done.err, (words, done)
+    assert not (tmp_path / "run").exists()

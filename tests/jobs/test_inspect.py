@@ -197,3 +197,32 @@ def test_what_does_not_fit(cli, net, run, inputs, tmp_path):
     for words, (code, sentence) in table.items():
         done = cli("inspect", net, *words)
         assert done.code == code and sentence in done.err and done.out == "", (words, done)
+
+
+def test_variables_are_chosen_by_name_scope_suffix_and_expression(cli, net):
+    table = {
+        ("--include", "weights"): ["conv1/weights", "fc/weights"],
+        ("--include", "fc"): ["fc/weights", "fc/biases"],
+        ("--include", "^(conv1|fc)/b"): ["conv1/biases", "fc/biases"],
+        ("--exclude", "moving_.*", "--exclude", "beta", "--exclude", "fc/"): [
+            "conv1/weights",
+            "conv1/biases",
+            "in_place/gamma",
+        ],
+    }
+    for words, names in table.items():
+        done = cli("inspect", net, "--json", *words)
+        assert [v["name"] for v in json.loads(done.out)["variables"]] == names
+    refused = cli("inspect", net, "--include", "conv")
+    assert refused.code == 2 and "--include: 'conv' matches no variable; did you mean 'conv1'" in refused.err
+
+
+def test_frozen_variables_are_shown_as_such(cli, net):
+    words = ["inspect", net, "+train.freeze=[listed, fc/weights]"]
+    told = json.loads(cli(*words, "--json").out)
+    assert told["update_ops"] == 0
+    frozen = json.loads(cli(*words, "--collection", "frozen", "--json").out)["variables"]
+    names = ["listed/beta", "listed/moving_mean", "listed/moving_variance", "fc/weights"]
+    assert [(v["name"], v["trainable"]) for v in frozen] == [(n, False) for n in names]
+    line = next(line for line in cli(*words).out.splitlines() if line.startswith("fc/weights"))
+    assert line.split() == ["fc/weights", "64x5", "frozen"]

@@ -12,7 +12,7 @@ from slimtrain.errors import ConfigError
 from slimtrain.jobs.builtin import catalog
 from slimtrain.net.passes import apply, regularization
 from slimtrain.train.devices import compiled_eval_step, compiled_train_step
-from slimtrain.train.step import all_finite, fresh, start
+from slimtrain.train.step import all_finite, evaluated, fresh, start
 
 NET = """[fully_connected: {num_outputs: 5, scope: a, normalizer_fn: batch_norm, normalizer_params: {decay: 0.9},
                             weights_regularizer: {l2: 0.1}},
@@ -204,3 +204,125 @@ def test_pinned_dropout_works_in_an_evaluation():
 def test_all_finite_looks_at_every_leaf():
     assert bool(all_finite({"a": jnp.ones(3), "b": (jnp.int32(1), jnp.zeros(()))}))
     assert not bool(all_finite({"a": jnp.ones(3), "b": jnp.asarray([1.0, jnp.inf])}))
+
+
+def test_frozen_weights_and_statistics_stay_and_a_frozen_batch_norm_normalizes_by_its_averages():
+    words = "{freeze: [a]}"
+    net = layers(NET, (4,), f"{BASE}train: {words}")
+    state, steps = start(net.task, 0), compiled_train_step(net.task)
+    state = state._replace(statistics={n: v + 0.5 for n, v in state.statistics.items()})
+    before = kept(state)
+    _, _, points = apply(
+        net.task.forward, state.parameters, state.statistics, batch(), training=True, key=jax.random.key(0), want=None
+    )
+    raw = batch()["image"] @ before.parameters["a/weights"]
+    mean, variance = (before.statistics[f"a/BatchNorm/moving_{n}"] for n in ("mean", "variance"))
+    np.testing.assert_allclose(points["a/BatchNorm"], (raw - mean) / np.sqrt(variance + 1e-3), 1e-4, 1e-5)
+    for number in range(2):
+        state, _ = steps(state, batch(number))
+    assert same_bits(before.statistics, state.statistics)
+    moved = {n for n in before.parameters if not same_bits(before.parameters[n], state.parameters[n])}
+    assert moved == {"b/weights", "b/biases"}
+    assert net.network.declaration.updates == ()
+
+
+def test_freezing_one_statistic_freezes_its_batch_norm_and_not_its_weights():
+    the = task("{freeze: [moving_variance]}")
+    state, steps = start(the, 0), compiled_train_step(the)
+    before = kept(state)
+    state, _ = steps(state, batch())
+    assert same_bits(before.statistics, state.statistics)
+    assert not same_bits(before.parameters["a/weights"], state.parameters["a/weights"])
+    with pytest.raises(ConfigError, match=r"train.freeze: 'nowhere' matches no variable"):
+        task("{freeze: [nowhere]}")
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_a_batch_in_parts_has_the_gradients_of_the_whole_without_batch_norm(parts):
+    items = """[fully_connected: {num_outputs: 5, scope: a, weights_regularizer: {l2: 0.1}},
+                fully_connected: {num_outputs: 3}]"""
+    one, other = (task(f"{{accumulate: {n}}}", items=items) for n in (1, parts))
+    whole, told = compiled_train_step(one)(start(one, 0), batch())
+    split, said = compiled_train_step(other)(start(other, 0), batch())
+    for got, want in zip(jax.tree.leaves((split, said)), jax.tree.leaves((whole, told)), strict=True):
+        np.testing.assert_allclose(got, want, 1e-5, 1e-6)
+
+
+def test_a_batch_in_parts_moves_the_statistics_once_a_part_in_order():
+    the = task("{accumulate: 2}")
+    state = start(the, 0)
+    before = kept(state)
+    after = state.statistics
+    for half in (slice(0, 3), slice(3, 6)):
+        part = {n: v[half] for n, v in batch().items()}
+        _, after, _ = apply(the.forward, state.parameters, after, part, training=True, key=jax.random.key(0))
+    after = kept(after)
+    new, _ = compiled_train_step(the)(state, batch())
+    for name, value in after.items():
+        np.testing.assert_allclose(new.statistics[name], value, 1e-5, 1e-6)
+        assert np.any(value != before.statistics[name])
+
+
+def test_moving_averages_follow_weights_and_statistics_and_are_what_is_evaluated():
+    the = task("{ema: 0.3}")
+    state, steps = start(the, 0), compiled_train_step(the)
+    want = kept({**state.parameters, **state.statistics})
+    for number in range(5):
+        state, _ = steps(state, batch(number))
+        decay = min(0.3, (2 + number) / (11 + number))
+        now = kept({**state.parameters, **state.statistics})
+        want = {n: decay * v + (1 - decay) * now[n] for n, v in want.items()}
+    parameters, statistics = evaluated(the, state)
+    assert parameters.keys() == state.parameters.keys() and statistics.keys() == state.statistics.keys()
+    for name, value in {**parameters, **statistics}.items():
+        np.testing.assert_allclose(value, want[name], 1e-5, 1e-6)
+    plain = start(task(), 0)
+    assert evaluated(task(), plain) == (plain.parameters, plain.statistics)
+
+
+def test_a_refused_step_leaves_the_moving_averages():
+    the = task("{ema: 0.9}")
+    state, _ = compiled_train_step(the)(start(the, 0), batch())
+    before = kept(state.averages)
+    state, metrics = compiled_train_step(the)(state, bad())
+    assert not bool(metrics["finite"]) and same_bits(before, state.averages)
+
+
+def test_bfloat16_computes_in_bfloat16_and_keeps_everything_in_float32():
+    net = layers(NET, (4,), f"{BASE}train: {{precision: bfloat16}}")
+    assert {e.dtype for e in net.network.declaration.end_points} == {"bfloat16"}
+    state, exact = start(net.task, 0), start(task(), 0)
+    for number in range(3):
+        state, metrics = compiled_train_step(net.task)(state, batch(number))
+        exact, told = stepper()(exact, batch(number))
+    kinds = {leaf.dtype for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)}
+    assert kinds == {np.dtype("float32")} == {metrics["loss"].dtype}
+    for got, want in zip(jax.tree.leaves(state.statistics), jax.tree.leaves(exact.statistics), strict=True):
+        np.testing.assert_allclose(got, want, 0.05, 0.02)
+    found = compiled_eval_step(net.task)(state.parameters, state.statistics, batch())
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(found))
+
+
+def test_gradient_norms_are_those_that_the_optimizer_gets():
+    words = "{summarize_gradients: true, clip_gradient_norm: 0.01, gradient_multipliers: {b/biases: 0}}"
+    _, metrics = stepper(words)(start(task(words), 0), batch())
+    norms = {n.removeprefix("gradient_norm/"): float(v) for n, v in metrics.items() if n.startswith("gradient_norm/")}
+    assert norms.keys() == task(words).trained
+    assert norms["b/weights"] == pytest.approx(0.01, rel=1e-5) and norms["b/biases"] == 0
+    assert float(metrics["gradient_norm"]) == pytest.approx(np.sqrt(sum(n**2 for n in norms.values())), rel=1e-5)
+
+
+def test_bounds_of_renorm_follow_the_step():
+    items = """[fully_connected: {num_outputs: 3, activation_fn: null, scope: a}, batch_norm: {scope: n, renorm: true,
+        renorm_clipping: {rmax: {piecewise_constant: {boundaries: [1], values: [1.0, 9.0]}}, rmin: 0, dmax: 0}}]"""
+    the = task(items=items)
+    state = start(the, 0)
+    outputs = []
+    for step in (0, 2):
+        args = (the.forward, state.parameters, state.statistics, {"image": 9 * numbers(6, 4)})
+        outputs.append(np.asarray(apply(*args, training=True, step=step)[0]))
+    raw = 9 * numbers(6, 4) @ np.asarray(state.parameters["a/weights"])
+    spread = np.sqrt(raw.var(0) + 1e-3)
+    normal = (raw - raw.mean(0)) / spread
+    np.testing.assert_allclose(outputs[0], normal, 1e-4, 1e-4)
+    np.testing.assert_allclose(outputs[1], normal * np.clip(spread, 0, 9), 1e-4, 1e-4)

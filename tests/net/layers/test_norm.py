@@ -276,3 +276,29 @@ def test_half_precision_is_computed_in_float32():
     outputs, values, _ = normalized(jnp.asarray(inputs, jnp.bfloat16))
     assert outputs.dtype == jnp.bfloat16 and values["here/moving_mean"].dtype == jnp.float32
     np.testing.assert_allclose(outputs.astype(np.float32), normalized(inputs)[0], 2e-2, 2e-2)
+
+
+def test_an_adjustment_is_drawn_for_each_channel_and_step_in_training_only():
+    words = "adjustment: {scale: [2, 3], bias: [10, 11]}, center: false, zero_debias_moving_mean: false"
+    net = layers(f"[batch_norm: {{scope: n, {words}}}]", (2, 2, 3))
+    inputs = numbers(4, 2, 2, 3)
+    normal = (inputs - inputs.mean((0, 1, 2))) / np.sqrt(inputs.var((0, 1, 2)) + EPSILON)
+    found = [np.asarray(net.run(net.start(), inputs, training=True, seed=seed)[0]) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.all(found[0] != found[2])
+    for output in found:
+        slopes = (output[1] - output[0]) / (normal[1] - normal[0])
+        scale = np.median(slopes, (0, 1))
+        bias = (output - normal * scale).mean((0, 1, 2))
+        np.testing.assert_allclose(output, normal * scale + bias, 1e-3, 1e-3)
+        assert np.all((scale > 2) & (scale < 3)) and np.all((bias > 10) & (bias < 11))
+    after = net.run(net.start(), inputs, training=True)[1]
+    biased = 0.999 + 0.001 * inputs.var((0, 1, 2))
+    np.testing.assert_allclose(after["n/moving_variance"], biased, 1e-6)
+    output = net.run(net.start(), inputs)[0]
+    np.testing.assert_allclose(output, inputs / np.sqrt(1 + EPSILON), 1e-5)
+
+
+def test_a_range_is_low_then_high():
+    with pytest.raises(ConfigError, match=r"should be \[low, high\], got \[3, 2\]"):
+        layers("[batch_norm: {adjustment: {scale: [3, 2]}}]")
