@@ -11,6 +11,7 @@ import numpy as np
 
 from slimtrain.config.document import Document
 from slimtrain.config.records import LayerPlan, Plan
+from slimtrain.errors import ConfigError, Problem
 from slimtrain.jobs.build import Network, layer_fields, make_task, need_training, network
 from slimtrain.lazy import jax, jnp
 from slimtrain.net.graph import forward
@@ -40,6 +41,9 @@ def measure(document: Document, count: int, batch: int | None, per_layer: bool) 
     need_training(document)
     assert document.data is not None
     size = batch or document.data.batch_size
+    if size % document.train.accumulate:
+        told = f"{document.train.accumulate} parts (train.accumulate) do not divide a batch of {size}"
+        raise ConfigError(Problem("--batch", told, "give a multiple of it"))
     net = network(document)
     task = make_task(document, net)
     fields = synthetic(document, net, task, size)

@@ -52,3 +52,5 @@ train: {{steps: 2}}
 def test_what_cannot_be_timed(cli, small):
     done = cli("time", small, "~losses")
     assert done.code == 2 and "losses: nothing to minimize" in done.err
+    odd = cli("time", small, "train.accumulate=4", "--batch", 6)
+    assert odd.code == 2 and "--batch: 4 parts (train.accumulate) do not divide a batch of 6; give a mult" in odd.err
