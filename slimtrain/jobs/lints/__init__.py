@@ -41,9 +41,9 @@ def training_warnings(document: Document, net: Network, task: Task, steps: int |
     if document.optimizer is None:
         return found
     found += [*moving_while_frozen(document, net, task.trained), *single_examples(document, net)]
-    return in_order([*found, *(planned_warnings(document, task, steps) if steps else [])])
+    return in_order([*found, *(planned_warnings(document, net, task, steps) if steps else [])])
 
 
-def planned_warnings(document: Document, task: Task, steps: int) -> list[Problem]:
+def planned_warnings(document: Document, net: Network, task: Task, steps: int) -> list[Problem]:
     """Warnings on what the planned number of steps is too small or too large for."""
-    return [*slow_statistics(document, steps), *spent_rate(document, task, steps)]
+    return [*slow_statistics(document, net, steps), *spent_rate(document, task, steps)]

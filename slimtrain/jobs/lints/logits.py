@@ -1,12 +1,13 @@
 """What a cross entropy reads: an activation, a normalizer or a single output there makes it another than was meant."""
 
 from collections.abc import Iterator, Sequence
-from math import exp, log, log1p
+from math import exp, log1p
 
 from slimtrain.config.document import Document
 from slimtrain.config.records import Argument, Component, GroupPlan, Item, LayerPlan
 from slimtrain.errors import Problem
 from slimtrain.jobs.build import Network
+from slimtrain.jobs.lints.settings import several
 from slimtrain.train.objective import output_name
 
 _SOFTMAX = ("softmax_cross_entropy", "sparse_softmax_cross_entropy")
@@ -67,7 +68,8 @@ def _squashed(loss: Component, layer: LayerPlan, outputs: int) -> Iterator[Probl
     setting = layer.op.arguments.get("activation_fn")
     name = layer.op.name if layer.op.name in _SQUASHING else _activation(setting)
     if name in _SQUASHING:
-        floor = log(1 + (outputs - 1) / exp(1)) if loss.name in _SOFTMAX else log1p(exp(-1))
+        floor = log1p((outputs - 1) / exp(1)) if loss.name in _SOFTMAX else log1p(exp(-1))
+        floor *= loss.value("weight") * min(loss.value("class_weights") or (1.0,))
         which = "an example" if loss.name in _SOFTMAX else "a positive label"
         what = f"'{layer.path}' already gives probabilities, by {name}: {which}'s loss cannot fall below {floor:.4f}"
         yield _problem(loss, layer, setting, what, "take the activation away: the loss applies its own")
@@ -78,7 +80,7 @@ def _cut(loss: Component, layer: LayerPlan, outputs: int) -> Iterator[Problem]:
     setting = layer.op.arguments.get("activation_fn")
     meant = layer.op.name == "activation" or setting is None or setting.origin.kind == "call"
     if not meant and (name := _activation(setting)) in ("relu", "relu6"):
-        what = f"{name} cuts the {outputs} logits of '{layer.path}' at 0, where they get no gradient"
+        what = f"{name} cuts the {several(outputs, 'logit')} of '{layer.path}' at 0, where they get no gradient"
         yield _problem(loss, layer, setting, what, f"set activation_fn: null for '{layer.path}'")
 
 
@@ -86,7 +88,8 @@ def _normalized(loss: Component, layer: LayerPlan, outputs: int) -> Iterator[Pro
     """Logits that a scope has normalized."""
     setting = layer.op.arguments.get("normalizer_fn")
     if setting is not None and layer.normalizer is not None and setting.origin.kind == "scope":
-        what = f"{layer.normalizer.name} normalizes the {outputs} logits of '{layer.path}' to mean 0 and variance 1"
+        logits = f"the {several(outputs, 'logit')} of '{layer.path}'"
+        what = f"{layer.normalizer.name} normalizes {logits} to mean 0 and variance 1"
         yield _problem(loss, layer, setting, what, f"set normalizer_fn: null for '{layer.path}'")
 
 

@@ -17,10 +17,10 @@ def spent_rate(document: Document, task: Task, steps: int) -> list[Problem]:
     number = min(steps, SAMPLES)
     samples = jnp.asarray([i * (steps - 1) // max(number - 1, 1) for i in range(number)], jnp.int32)
     moving = [i for i, rate in enumerate(jax.vmap(task.learning_rate)(samples).tolist(), 1) if rate > 0]
-    share = 1 - max(moving, default=0) / number
-    if share <= SPENT:
+    spent = number - max(moving, default=0)
+    if spent <= SPENT * number:
         return []
-    what = f"the learning rate is 0 in the last {share:.0%} of {steps:,} steps, which train nothing"
-    hint = f"let it fall over {steps} steps, or train for fewer"
+    what = f"the learning rate is 0 in the last {spent / number:.1%} of {steps:,} steps, which train nothing"
+    hint = f"let it fall over {steps:,} steps, or train for fewer"
     mark = document.optimizer.arguments["learning_rate"].origin.mark
     return [Problem(f"optimizer {document.optimizer.name}", what, hint, mark, "warning")]

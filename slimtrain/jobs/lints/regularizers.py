@@ -78,16 +78,18 @@ def _made(place: Place, net: Network, names: tuple[str, ...]) -> tuple[str, ...]
     return tuple(full for n in names if (full := f"{place.path}/{n}") in net.declaration.specs)
 
 
-def _absent(one: Regularized) -> str:
-    """What keeps the variable from being made, '' where it is made or that is not known (an op of a plug-in)."""
+def _absent(one: Regularized) -> tuple[str, str] | None:
+    """What keeps the variable from being made, and the cure; None where it is made or that is not known (a plug-in)."""
     arguments = one.place.component.arguments
     variable = one.label.rpartition(" ")[2]
     switch = arguments.get(_SWITCHES.get(variable, "biases_initializer"))
     if one.names or switch is None or one.label == "weights_regularizer":
-        return ""
+        return None
     if variable in _SWITCHES:
-        return f"{_SWITCHES[variable]} is false, so there is no {variable}" if switch.value is False else ""
-    return "there are no biases" if switch.value is None or one.place.layer.normalizer is not None else ""
+        told = f"{_SWITCHES[variable]} is false, so there is no {variable}", f"set {_SWITCHES[variable]}: true"
+        return told if switch.value is False else None
+    without = switch.value is None or one.place.layer.normalizer is not None
+    return ("there are no biases", "give a biases_initializer") if without else None
 
 
 def _shared(one: Regularized) -> bool:
@@ -108,13 +110,13 @@ def _problem(group: list[Regularized], net: Network) -> Problem:
     first = group[0]
     names = list(dict.fromkeys(n for r in group for n in r.names))
     if absent := _absent(first):
-        return warning(group, f"'{first.label}' is never summed: {absent}", "remove it, or have what it is for")
+        return warning(group, f"'{first.label}' is never summed: {absent[0]}", f"remove it, or {absent[1]}")
     if _shared(first):
         made = net.declaration.specs[names[0]].origin
         holds = f"with '{first.holds.name}'" if first.holds else "without one"
         what = f"'{first.label}' is never summed: '{names[0]}' was made at {made} {holds}, and its first use holds"
         return warning(group, what, "write it at the first use")
     values = several(sum(prod(net.declaration.specs[n].shape) for n in names), "value")
-    told = f"none of its {several(len(names), 'variable')} ({values}) is trained"
+    told = f"nothing of its {several(len(names), 'variable')} ({values}) is trained"
     what = f"'{first.label}' only adds a constant to the loss: {told}"
     return warning(group, what, "set it to null there, or read the loss less that constant")

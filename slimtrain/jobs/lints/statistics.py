@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from slimtrain.config.document import Document
 from slimtrain.errors import Problem
 from slimtrain.jobs.build import Network
-from slimtrain.jobs.lints.settings import Taken, by_setting, listed, taken, warning
+from slimtrain.jobs.lints.settings import by_setting, listed, taken, warning
 from slimtrain.net.scope import Update
 
 STALE = 0.05
@@ -49,28 +49,19 @@ def _owners(updates: Iterable[Update]) -> list[str]:
     return list(dict.fromkeys(min(u.names, key=len).rpartition("/")[0] for u in updates))
 
 
-def slow_statistics(document: Document, steps: int) -> list[Problem]:
+def slow_statistics(document: Document, net: Network, steps: int) -> list[Problem]:
     """Batch norms whose moving statistics would still be largely their start after `steps` steps.
 
     After n steps a moving average of decay d is still d^n its start; more than STALE of it is a warning.
     """
+    scopes = set(moving(document, net))
+    norms = [t for t in taken(document, "decay") if t.place.path in scopes and t.place.component.name == "batch_norm"]
     found = []
-    for group in by_setting(t for t in taken(document, "decay") if _slow(t, steps)):
+    for group in by_setting(t for t in norms if STALE < t.argument.value**steps < 1):
         decay = group[0].argument.value
         what = f"decay {decay:g} leaves {decay**steps:.1%} of the start in the statistics after {steps} steps"
         found.append(warning(group, what, f"use a decay of {faster(steps):g} or less"))
     return found
-
-
-def _slow(one: Taken, steps: int) -> bool:
-    decay = one.argument.value
-    return averaging(one) and decay < 1 and decay**steps > STALE
-
-
-def averaging(one: Taken) -> bool:
-    """Whether it is a batch norm that is not pinned to its statistics."""
-    mode = one.place.component.arguments.get("is_training")
-    return one.place.component.name == "batch_norm" and not (mode is not None and mode.value is False)
 
 
 def faster(steps: int) -> float:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from math import prod
 
 from slimtrain.config.document import Document
-from slimtrain.config.records import Argument
+from slimtrain.config.records import Argument, Component
 from slimtrain.errors import Problem
 from slimtrain.jobs.build import Network
 from slimtrain.jobs.lints.logits import number_of_outputs
 from slimtrain.jobs.lints.regularizers import regularized
 from slimtrain.jobs.lints.settings import Taken, by_setting, several, taken, warning
-from slimtrain.jobs.lints.statistics import averaging
+from slimtrain.jobs.lints.statistics import normalizing
 
 _FORGETS_NOTHING = "no gradient is ever forgotten: a step goes by the sum of all before it"
 _DIVIDES_BY_0 = "the correction of its start is 1 - 1, and every step divides by it"
@@ -26,7 +26,7 @@ _OPTIMIZERS = {
 
 def whole_numbers(document: Document, net: Network) -> list[Problem]:
     """Whole numbers that TF-Slim refuses, and ones that are almost surely slips."""
-    return [*_scales(document, net), *_averages(document), *_optimizer(document), *_smoothing(document, net)]
+    return [*_scales(document, net), *_averages(document, net), *_optimizer(document), *_smoothing(document, net)]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def _scales(document: Document, net: Network) -> Iterator[Problem]:
     """Scales of regularizers that are written as whole numbers."""
     found = list(regularized(document, net))
     for name in ("scale", "scale_l1", "scale_l2"):
-        given = [(r, r.regularizer.arguments[name]) for r in found if name in r.regularizer.arguments]
+        given = [(r, r.regularizer.arguments[name]) for r in found if r.names and name in r.regularizer.arguments]
         whole = [_Scale(r.place, a, r.regularizer.name, r.names) for r, a in given if _whole(a)]
         for group in by_setting(whole):
             values = sum(prod(net.declaration.specs[n].shape) for n in {n for s in group for n in s.names})
@@ -55,21 +55,24 @@ def _whole(argument: Argument) -> bool:
 
 def _refused(name: str, scale: _Scale, values: str) -> tuple[str, str]:
     factor = scale.argument.value
-    adds = f"{factor:g}" if "l1" in (scale.kind, name.removeprefix("scale_")) else f"{factor:g} times each"
-    what = f"{scale.kind}: {name} {factor:g} is a whole number, which TF-Slim refuses; it adds {adds} to the gradients"
-    return f"{what} of {values}", f"write {factor:.1f} if you mean it; 1.0e-4 is usual"
+    added = "their signs" if "l1" in (scale.kind, name.removeprefix("scale_")) else "the values"
+    grow = f"the gradients of {values} grow by {factor:g} times {added}"
+    what = f"{scale.kind}: {name} {factor:g} is a whole number, which TF-Slim refuses: {grow}"
+    return what, f"write {factor:.1f} if you mean it; 1.0e-4 is usual"
 
 
-def _averages(document: Document) -> Iterator[Problem]:
+def _averages(document: Document, net: Network) -> Iterator[Problem]:
     """Decays of 1, by which no statistic ever moves."""
+    scopes = set(normalizing(net))
     for name, whose in (("decay", "the statistics"), ("renorm_decay", "renorm's statistics")):
-        for group in by_setting(t for t in taken(document, name) if t.argument.value == 1 and _averages_by(t, name)):
+        used = [t for t in taken(document, name) if t.place.path in scopes and _averages_by(t.place.component, name)]
+        for group in by_setting(t for t in used if t.argument.value == 1):
             what = f"{name} 1 keeps {whose} at their start: each step moves them by 0% of the way"
             yield warning(group, what, "write a decay below 1, or is_training: false to freeze them")
 
 
-def _averages_by(one: Taken, name: str) -> bool:
-    return averaging(one) and (name == "decay" or bool(one.place.component.value("renorm")))
+def _averages_by(component: Component, name: str) -> bool:
+    return component.name == "batch_norm" and (name == "decay" or bool(component.value("renorm")))
 
 
 def _optimizer(document: Document) -> Iterator[Problem]:
