@@ -87,5 +87,37 @@ def test_a_config_that_is_not_to_be_trained_is_spared_those_on_training():
     assert lines(training_warnings(net.document, net.network, net.task, 10)) == [10]
 
 
+def test_the_commands_tell_them(cli, tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(TEXT + TRAINED + "train: {steps: 10}\n")
+    told = {
+        ("check",): [1, 4, 10],
+        ("fit", "--dry-run"): [1, 4, 10],
+        ("inspect",): [10],
+        ("check", "--fast"): [],
+    }
+    for words, numbers in told.items():
+        done = cli(*words, path)
+        shown = [line for line in done.err.splitlines() if line.endswith("[warning]")]
+        assert [line.startswith(f"{path}:{n}:") for line, n in zip(shown, numbers, strict=True)] == [True] * len(
+            numbers
+        )
+
+
+def test_check_counts_steps_without_opening_data(cli, tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(TEXT + TRAINED + "train: {epochs: 2}\n")
+    found = [["data.batch_size=479"], ["+data.path=no_such_folder", "data.source=mnist", "data.batch_size=1000"]]
+    for words, steps in zip(found, (6, 120), strict=True):
+        assert f"in the statistics after {steps} steps" in cli("check", path, *words).err
+    elsewhere = [
+        "data.source=arrays",
+        "+data.train=no_such.npz",
+        "+model.input={shape: [8, 8, 1]}",
+        "data.batch_size=9",
+    ]
+    assert "of the start" not in cli("check", path, *elsewhere).err
+
+
 def lines(problems):
     return [p.mark.line for p in problems]

@@ -9,6 +9,9 @@ from slimtrain.jobs.build import Network
 from slimtrain.jobs.lints.settings import Place, Taken, by_setting, listed, places, several
 from slimtrain.jobs.lints.statistics import moving
 
+SHOWN = 4
+"""How many patterns a cure names."""
+
 
 def moving_while_frozen(document: Document, net: Network, trained: frozenset[str]) -> list[Problem]:
     """Batch norms in layers that `trainable: false` or `train.variables_to_train` keeps from training."""
@@ -35,7 +38,7 @@ def _by_switch(group: list[Taken], net: Network, trained: frozenset[str]) -> Pro
     names = {n for layer in layers.values() for n in _variables(net, layer)}
     what = f"false keeps {_share(names, trained)} as they are, but not the statistics of {_norms(norms)}"
     mark = group[0].argument.origin.mark
-    return Problem("trainable", what, _cure(list(layers)), mark, "warning")
+    return Problem("trainable", what, _cure(list(layers), trained), mark, "warning")
 
 
 def _left_out(document: Document, net: Network, trained: frozenset[str], norms: list[Place]) -> list[Problem]:
@@ -47,7 +50,7 @@ def _left_out(document: Document, net: Network, trained: frozenset[str], norms: 
     names = {n for n, spec in net.declaration.specs.items() if not spec.statistic}
     paths = list(dict.fromkeys(p.path for p in frozen))
     what = f"keeps {_share(names, trained)} as they are, but not the statistics of {_norms(paths)}"
-    hint = _cure(list(dict.fromkeys(p.layer.path for p in frozen)))
+    hint = _cure([p.layer.path for p in frozen], trained)
     return [Problem("train.variables_to_train", what, hint, setting.origin.mark, "warning")]
 
 
@@ -74,6 +77,14 @@ def _norms(paths: list[str]) -> str:
     return f"{listed(paths, 'batch norms')}, which still move"
 
 
-def _cure(paths: list[str]) -> str:
-    shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+def _cure(paths: list[str], trained: frozenset[str]) -> str:
+    patterns = list(dict.fromkeys(_widest(path, trained) for path in paths))
+    shown = ", ".join(patterns[:SHOWN]) + (", ..." if len(patterns) > SHOWN else "")
     return f"train.freeze: [{shown}] stops weights and statistics"
+
+
+def _widest(path: str, trained: frozenset[str]) -> str:
+    """The outermost scope around a layer that holds nothing that is trained; the layer's own if there is none."""
+    parts = path.split("/")
+    scopes = ("/".join(parts[:n]) for n in range(1, len(parts)))
+    return next((s for s in scopes if not any(name.startswith(f"{s}/") for name in trained)), path)

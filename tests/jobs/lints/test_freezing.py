@@ -17,7 +17,7 @@ def test_a_frozen_block_is_told_once_with_its_figures_and_the_cure(build, told):
     block = "{scope: body, trainable: false, layers: [{conv2d: {scope: c1}}, {conv2d: {scope: c2}}]}"
     assert told(warnings(build(block, scope=SCOPE))) == [
         "net.yaml:8:19: trainable: false keeps 4 of 4 variables as they are, but not the statistics of 2 batch norms, "
-        "'body/c1/BatchNorm' the first, which still move; train.freeze: [body/c1, body/c2] stops weights and statistics"
+        "'body/c1/BatchNorm' the first, which still move; train.freeze: [body] stops weights and statistics"
     ]
 
 
@@ -41,10 +41,12 @@ def test_variables_that_are_left_out_of_training(build, told):
     ]
 
 
-def test_the_cure_names_three_layers_at_most(build):
-    layers = [f"conv2d: {{scope: c{n}}}" for n in range(5)]
+def test_the_cure_names_four_scopes_at_most_and_the_widest(build):
+    layers = [f"conv2d: {{scope: s{n // 2}/c{n}}}" for n in range(9)]
     (problem,) = warnings(build(*layers, scope=SCOPE, train=ONLY_LOGITS))
-    assert problem.hint == "train.freeze: [c0, c1, c2, ...] stops weights and statistics"
+    assert problem.hint == "train.freeze: [s0, s1, s2, s3, ...] stops weights and statistics"
+    (problem,) = warnings(build(*layers[:2], scope=SCOPE, train="{steps: 9, variables_to_train: [c1, logits]}"))
+    assert problem.hint == "train.freeze: [s0/c0] stops weights and statistics"
 
 
 def test_a_batch_norm_of_its_own_goes_by_the_layer_before_it(build):
