@@ -49,25 +49,31 @@ def _owners(updates: Iterable[Update]) -> list[str]:
     return list(dict.fromkeys(min(u.names, key=len).rpartition("/")[0] for u in updates))
 
 
+def parts_of(document: Document) -> int:
+    """The parts that a batch is computed in, each with its own update of the statistics."""
+    return int(getattr(document.train, "accumulate", 1))
+
+
 def slow_statistics(document: Document, net: Network, steps: int) -> list[Problem]:
     """Batch norms whose moving statistics would still be largely their start after `steps` steps.
 
-    After n steps a moving average of decay d is still d^n its start; more than STALE of it is a warning.
+    After n updates a moving average of decay d is still d^n its start; more than STALE of it is a warning.
     """
+    updates = steps * parts_of(document)
     scopes = set(moving(document, net))
     norms = [t for t in taken(document, "decay") if t.place.path in scopes and t.place.component.name == "batch_norm"]
     found = []
-    for group in by_setting(t for t in norms if STALE < t.argument.value**steps < 1):
+    for group in by_setting(t for t in norms if STALE < t.argument.value**updates < 1):
         decay = group[0].argument.value
-        what = f"decay {decay:g} leaves {decay**steps:.1%} of the start in the statistics after {steps} steps"
-        found.append(warning(group, what, f"use a decay of {faster(steps):g} or less"))
+        what = f"decay {decay:g} leaves {decay**updates:.1%} of the start in the statistics after {steps} steps"
+        found.append(warning(group, what, f"use a decay of {faster(updates):g} or less"))
     return found
 
 
-def faster(steps: int) -> float:
-    """The largest decay of 0.999, 0.995, 0.99, ... that leaves at most STALE of the start after `steps` steps."""
+def faster(updates: int) -> float:
+    """The largest decay of 0.999, 0.995, 0.99, ... that leaves at most STALE of the start after so many updates."""
     choices = (0.9999, 0.9995, 0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.5)
-    return next((d for d in choices if d**steps <= STALE), 0.0)
+    return next((d for d in choices if d**updates <= STALE), 0.0)
 
 
 def pinned_training(document: Document) -> list[Problem]:

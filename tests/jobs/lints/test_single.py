@@ -1,10 +1,5 @@
 """Batch norm on one example."""
 
-from dataclasses import dataclass, replace
-
-from slimtrain.config.records import Argument, Origin
-from slimtrain.config.sections import Train
-from slimtrain.errors import Mark
 from slimtrain.jobs.lints.single import single_examples
 
 ONE = "{source: digits, batch_size: 1}"
@@ -48,21 +43,10 @@ def test_two_examples_are_not_told(build):
     assert warnings(build(CONV % "batch_norm", data="{source: digits, batch_size: 2}")) == []
 
 
-@dataclass(frozen=True, kw_only=True)
-class InParts(Train):
-    """`train` with the key that takes a batch in parts."""
-
-    accumulate: int = 16
-
-
-def test_a_batch_that_is_taken_in_parts_of_one_example(build, told):
+def test_a_batch_that_is_taken_in_parts_of_one_example(build, in_parts, told):
     net = build(CONV % "batch_norm")
-    setting = Argument(16, Origin("config", Mark("net.yaml", 4, 21)))
-    sections = {**net.document.sections, "train": {**net.document.sections["train"], "accumulate": setting}}
-    document = replace(net.document, train=InParts(**vars(net.document.train)), sections=sections)
-    assert told(single_examples(document, net.network)) == [
+    assert told(single_examples(in_parts(net.document, 16), net.network)) == [
         "net.yaml:4:21: train: accumulate 16 leaves batch norm one example: each image is normalized by itself, over "
         f"64 values a channel in 'c1/BatchNorm'; {CURE}"
     ]
-    halves = replace(document, train=replace(document.train, accumulate=8))
-    assert single_examples(halves, net.network) == []
+    assert single_examples(in_parts(net.document, 8), net.network) == []
