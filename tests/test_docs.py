@@ -21,7 +21,8 @@ from slimtrain.jobs.tables import inspection
 
 ROOT = Path(__file__).parents[1]
 PAGES = {page: (ROOT / page).read_text("utf-8") for page in ("README.md", "configs/README.md")}
-MODEL_FOR_PARTS = "model: {input: {shape: [8, 8, 1]}, layers: [flatten, {fully_connected: {num_outputs: 10}}]}\n"
+LOGITS = "fully_connected: {num_outputs: 10, activation_fn: null}"
+MODEL_FOR_PARTS = f"model: {{input: {{shape: [8, 8, 1]}}, layers: [flatten, {{{LOGITS}}}]}}\n"
 MODEL_FOR_LAYERS = "model:\n  input: {shape: [32, 32, 3]}\n  layers:\n"
 
 

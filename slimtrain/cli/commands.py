@@ -178,7 +178,7 @@ def inspect(
         raise click.UsageError("--stats shows values, which need --inputs FILE or --batch N.")
     document, run = asked.document()
     from slimtrain.jobs.inspect import inspect as look
-    from slimtrain.jobs.lints import warnings_of
+    from slimtrain.jobs.lints import warnings_of, written_warnings
     from slimtrain.jobs.restore import Filter
     from slimtrain.jobs.tables import inspection
 
@@ -194,7 +194,7 @@ def inspect(
         averages=averages,
         dump=dump,
     )
-    asked.talk().warn(warnings_of(document, found.network))
+    asked.talk().warn((written_warnings if run is None else warnings_of)(document, found.network))
     asked.show(found.record(), "" if asked.as_json else inspection(found, stats))
 
 

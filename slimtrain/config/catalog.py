@@ -157,9 +157,11 @@ def schedule(*, main: str = "") -> Callable[[F], F]:
     return _describe(Description("schedule", main=main))
 
 
-def source(*, shape: tuple[int, ...] | None = None, classes: int | None = None) -> Callable[[F], F]:
-    """Describes `f(*, ...) -> Dataset`. `shape` of an example, `classes`: where known without files."""
-    return _describe(Description("source", facts={"shape": shape, "classes": classes}))
+def source(
+    *, shape: tuple[int, ...] | None = None, classes: int | None = None, examples: int | None = None
+) -> Callable[[F], F]:
+    """Describes `f(*, ...) -> Dataset`. `shape` of one, `classes`, `examples` to train: if known without files."""
+    return _describe(Description("source", facts={"shape": shape, "classes": classes, "examples": examples}))
 
 
 def preprocess(*, main: str = "") -> Callable[[F], F]:

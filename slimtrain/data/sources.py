@@ -22,7 +22,7 @@ DIGITS_TRAIN = 1437
 DIGITS_MAX = 16
 
 
-@source(shape=(8, 8, 1), classes=10)
+@source(shape=(8, 8, 1), classes=10, examples=1_437)
 def digits() -> Dataset:
     """Gives the 1,797 handwritten digits of 8x8 pixels that ship with slimtrain, as float32 in 0..1.
 
@@ -37,7 +37,7 @@ def digits() -> Dataset:
     return Dataset({name: Split({"image": images[s], "label": labels[s]}) for name, s in splits.items()}, 10)
 
 
-@source(shape=(28, 28, 1), classes=10)
+@source(shape=(28, 28, 1), classes=10, examples=60_000)
 def mnist(*, path: FolderPath) -> Dataset:
     """Reads MNIST: 60,000 handwritten digits of 28x28 pixels to train, 10,000 to test, as unsigned bytes.
 
@@ -52,7 +52,7 @@ def mnist(*, path: FolderPath) -> Dataset:
     return _idx_folder(path)
 
 
-@source(shape=(28, 28, 1), classes=10)
+@source(shape=(28, 28, 1), classes=10, examples=60_000)
 def fashion_mnist(*, path: FolderPath) -> Dataset:
     """Reads Fashion-MNIST: 60,000 clothes of 28x28 pixels to train, 10,000 to test, as unsigned bytes.
 
@@ -67,7 +67,7 @@ def fashion_mnist(*, path: FolderPath) -> Dataset:
     return _idx_folder(path)
 
 
-@source(shape=(32, 32, 3), classes=10)
+@source(shape=(32, 32, 3), classes=10, examples=50_000)
 def cifar10(*, path: FolderPath) -> Dataset:
     """Reads CIFAR-10: 50,000 photos of 32x32 pixels to train, 10,000 to test, as unsigned bytes.
 
@@ -84,7 +84,7 @@ def cifar10(*, path: FolderPath) -> Dataset:
     return Dataset({"train": _cifar(train, 1, 0, 10), "test": _cifar([test], 1, 0, 10)}, 10)
 
 
-@source(shape=(32, 32, 3), classes=100)
+@source(shape=(32, 32, 3), classes=100, examples=50_000)
 def cifar100(*, path: FolderPath, labels: Literal["fine", "coarse"] = "fine") -> Dataset:
     """Reads CIFAR-100: 50,000 photos of 32x32 pixels to train, 10,000 to test, as unsigned bytes.
 

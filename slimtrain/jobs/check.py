@@ -31,14 +31,23 @@ def check(path: Path, overrides: Iterable[str], plugins: tuple[str, ...], fast: 
 
 def _shapes(document: Document) -> list[Problem]:
     from slimtrain.jobs.build import make_task, network
-    from slimtrain.jobs.lints import warnings_of
+    from slimtrain.jobs.lints import training_warnings
 
     try:
         net = network(document)
-        make_task(document, net)
-        return warnings_of(document, net)
+        task = make_task(document, net)
+        return training_warnings(document, net, task, _steps(document))
     except SlimtrainError as error:
         return list(error.problems)
+
+
+def _steps(document: Document) -> int | None:
+    """How many steps are planned, where that can be said without opening the data."""
+    train, data, source = document.train, document.data, document.source
+    if train.steps or not (train.epochs and data and source):
+        return train.steps
+    examples = document.catalog.kind("source")[source.name].description.facts["examples"]
+    return train.epochs * (examples // data.batch_size) if examples else None
 
 
 def problem_record(problem: Problem) -> dict[str, Any]:

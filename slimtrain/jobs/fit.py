@@ -13,7 +13,7 @@ from slimtrain.jobs.begin import Request as Request
 from slimtrain.jobs.build import ABSTRACT_BATCH
 from slimtrain.jobs.evaluate import runner
 from slimtrain.jobs.keeper import Keeper
-from slimtrain.jobs.lints import slow_statistics, warnings_of
+from slimtrain.jobs.lints import training_warnings
 from slimtrain.jobs.records import write_records
 from slimtrain.jobs.signals import stopping
 from slimtrain.jobs.talk import QUIET, Talk
@@ -94,7 +94,7 @@ def dry(request: Request, talk: Talk) -> dict[str, Any]:
 
 
 def _warn(parts: Prepared, talk: Talk) -> None:
-    talk.warn([*warnings_of(parts.document, parts.net), *slow_statistics(parts.document, parts.total)])
+    talk.warn(training_warnings(parts.document, parts.net, parts.task, parts.total))
 
 
 def _compiled(parts: Prepared) -> Any:

@@ -138,6 +138,7 @@ def test_facts_are_those_of_the_data() -> None:
     facts = Catalog.of([sources]).kind("source")["digits"].description.facts
     assert facts["shape"] == digits().splits["test"].fields["image"].shape[1:]
     assert facts["classes"] == digits().classes
+    assert facts["examples"] == digits().splits["train"].size
 
 
 def test_data_never_imports_jax() -> None:
