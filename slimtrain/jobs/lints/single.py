@@ -6,14 +6,14 @@ from slimtrain.config.document import Document
 from slimtrain.errors import Problem
 from slimtrain.jobs.build import Network
 from slimtrain.jobs.lints.settings import Place, listed, places, several
-from slimtrain.jobs.lints.statistics import normalizing, parts_of
+from slimtrain.jobs.lints.statistics import normalizing
 
 HINT = "take more examples, group_norm, or is_training: false on batch_norm"
 
 
 def single_examples(document: Document, net: Network) -> list[Problem]:
     """A `data.batch_size` of 1, or a batch that `train.accumulate` takes in parts of 1, with batch norm in the net."""
-    parts = parts_of(document)
+    parts = document.train.accumulate
     values = {p.path: _values(net, p) for p in _norms(document, net)}
     if document.data is None or document.data.batch_size > parts or not values:
         return []

@@ -49,17 +49,12 @@ def _owners(updates: Iterable[Update]) -> list[str]:
     return list(dict.fromkeys(min(u.names, key=len).rpartition("/")[0] for u in updates))
 
 
-def parts_of(document: Document) -> int:
-    """The parts that a batch is computed in, each with its own update of the statistics."""
-    return int(getattr(document.train, "accumulate", 1))
-
-
 def slow_statistics(document: Document, net: Network, steps: int) -> list[Problem]:
     """Batch norms whose moving statistics would still be largely their start after `steps` steps.
 
     After n updates a moving average of decay d is still d^n its start; more than STALE of it is a warning.
     """
-    updates = steps * parts_of(document)
+    updates = steps * document.train.accumulate
     scopes = set(moving(document, net))
     norms = [t for t in taken(document, "decay") if t.place.path in scopes and t.place.component.name == "batch_norm"]
     found = []

@@ -1,13 +1,7 @@
 """Configs for warnings: one text with the sections on known lines, `net.yaml:8` and on for the layers."""
 
-from dataclasses import dataclass, replace
-
 import pytest
 from nets import whole
-
-from slimtrain.config.records import Argument, Origin
-from slimtrain.config.sections import Train
-from slimtrain.errors import Mark
 
 TEXT = """\
 data: {data}
@@ -43,23 +37,3 @@ def build():
 def told():
     """Warnings as users see them, less the word at their end."""
     return lambda problems: [str(p).removesuffix("   [warning]") for p in problems]
-
-
-@dataclass(frozen=True, kw_only=True)
-class InParts(Train):
-    """`train` with the key that takes a batch in parts."""
-
-    accumulate: int = 1
-
-
-@pytest.fixture
-def in_parts():
-    """A document whose `train.accumulate` is that many."""
-
-    def change(document, parts):
-        setting = Argument(parts, Origin("config", Mark("net.yaml", 4, 21)))
-        train = InParts(**{**vars(document.train), "accumulate": parts})
-        sections = {**document.sections, "train": {**document.sections["train"], "accumulate": setting}}
-        return replace(document, train=train, sections=sections)
-
-    return change

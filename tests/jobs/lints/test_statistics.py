@@ -74,11 +74,11 @@ def test_a_decay_that_is_quick_enough_or_frozen_is_not_told(build):
     assert slow(build(CONV % ("c1", "is_training: false")), 5) == []
 
 
-def test_each_part_of_a_batch_moves_the_statistics(build, in_parts):
-    net = build(CONV % ("c1", "decay: 0.99"))
-    (problem,) = slow(net, 100)
+def test_each_part_of_a_batch_moves_the_statistics(build):
+    conv = CONV % ("c1", "decay: 0.99")
+    (problem,) = slow(build(conv), 100)
     assert "decay 0.99 leaves 36.6% of the start in the statistics after 100 steps" in problem.what
-    assert slow_statistics(in_parts(net.document, 4), net.network, 100) == []
+    assert slow(build(conv, train="{steps: 100, accumulate: 4}"), 100) == []
 
 
 def test_the_decay_to_use_leaves_little():
