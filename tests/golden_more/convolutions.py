@@ -295,3 +295,19 @@ def ops_nchw(net, fields):
         net = slim.bias_add(net, scope="ba")
         net = slim.group_norm(net, 2, channels_axis=-3, reduction_axes=(-2, -1), scope="gn")
         return logits(slim.conv2d(net, 4, 2, normalizer_fn=slim.batch_norm, scope="c2"))
+
+
+@case("""
+model:
+  input: {shape: [9, 8, 2]}
+  layers:
+  - conv2d: {num_outputs: 3, kernel_size: 3, scope: c1}
+  - pool: {kernel_size: [2, 3], pooling_type: MAX, dilation_rate: [3, 2], scope: mp}
+  - pool: {kernel_size: 2, pooling_type: AVG, dilation_rate: [1, 2], scope: ap}
+  - flatten
+  - fully_connected: {num_outputs: 3, activation_fn: null, scope: logits}
+""")
+def pools_dilated(net, fields):
+    net = slim.conv2d(net, 3, 3, scope="c1")
+    net = slim.pool(net, [2, 3], "MAX", dilation_rate=[3, 2], scope="mp")
+    return logits(slim.pool(net, 2, "AVG", dilation_rate=[1, 2], scope="ap"))
