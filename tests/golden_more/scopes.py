@@ -351,34 +351,3 @@ def names_by_default(net, fields):
     net = slim.dropout(slim.dropout(net, is_training=False), is_training=False)
     net = slim.flatten(slim.flatten(net))
     return slim.fully_connected(slim.fully_connected(net, 4), CLASSES, activation_fn=None)
-
-
-@case("""
-model:
-  input: {shape: [6, 6, 2]}
-  arg_scope:
-  - {ops: [conv2d, fully_connected], weights_regularizer: {sum: [{l1: 0.02}, {l2: 0.1}, {l2: 0.0}]}}
-  - {ops: [conv2d], normalizer_fn: batch_norm, biases_regularizer: {sum: [{l1: 0.0}]}}
-  - {ops: [batch_norm], param_regularizers: {gamma: {sum: [{l1: 0.1}, {l1_l2: {scale_l1: 0.0, scale_l2: 0.3}}]}}}
-  layers:
-  - conv2d: {num_outputs: 3, kernel_size: 3, stride: 2, normalizer_params: {scale: true}, scope: c1}
-  - conv2d: {num_outputs: 3, kernel_size: 3, normalizer_fn: null, trainable: false, scope: c2}
-  - conv2d: {num_outputs: 3, kernel_size: 3, normalizer_fn: null, scope: c2, reuse: true}
-  - flatten
-  - fully_connected: {num_outputs: 3, activation_fn: null, biases_regularizer: {sum: [{l2: 0.5}]}, scope: logits}
-""")
-def regularizers_summed(net, fields):
-    l1, l2, total = slim.l1_regularizer, slim.l2_regularizer, slim.sum_regularizer
-    both = [slim.conv2d, slim.fully_connected]
-    gamma = total([l1(0.1), slim.l1_l2_regularizer(0.0, 0.3)])
-    with (
-        slim.arg_scope(both, weights_regularizer=total([l1(0.02), l2(0.1), l2(0.0)])),
-        slim.arg_scope([slim.conv2d], normalizer_fn=slim.batch_norm, biases_regularizer=total([l1(0.0)])),
-        slim.arg_scope([slim.batch_norm], param_regularizers={"gamma": gamma}),
-    ):
-        net = slim.conv2d(net, 3, 3, stride=2, normalizer_params={"scale": True}, scope="c1")
-        net = slim.conv2d(net, 3, 3, normalizer_fn=None, trainable=False, scope="c2")
-        net = slim.conv2d(net, 3, 3, normalizer_fn=None, scope="c2", reuse=True)
-        net = slim.flatten(net)
-        penalty = total([l2(0.5)])
-        return slim.fully_connected(net, CLASSES, activation_fn=None, biases_regularizer=penalty, scope="logits")
