@@ -97,7 +97,7 @@ def _row(parameter: Parameter) -> tuple[str, ...]:
     return parameter.name, type_words(parameter.annotation), default, parameter.doc
 
 
-def _table(rows: Iterable[tuple[str, ...]], limits: tuple[int, ...] = (26, 26, 20)) -> list[str]:
+def _table(rows: Iterable[tuple[str, ...]], limits: tuple[int, ...] = (36, 26, 20)) -> list[str]:
     """Rows as lines in columns, each as wide as it needs up to its limit; the last one fills the line."""
     cells = list(rows)
     widths = [min(limit, max(len(r[i]) for r in cells)) for i, limit in enumerate(limits)]

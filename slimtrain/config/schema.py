@@ -150,7 +150,8 @@ def _component(definition: Definition, kind: str) -> Schema:
 
 def _not_a_mapping(schema: Schema) -> Schema:
     """The schema without its mappings, which are read as arguments where a lone value may stand."""
-    return {"allOf": [schema, {"not": {"type": "object"}}]} if "$ref" in schema else schema
+    components = any("$ref" in form for form in schema.get("anyOf", [schema]))
+    return {"allOf": [schema, {"not": {"type": "object"}}]} if components else schema
 
 
 def _one_of_kind(catalog: Catalog, kind: str) -> Schema:

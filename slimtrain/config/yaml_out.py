@@ -11,6 +11,8 @@ from slimtrain.config.text import scalar
 from slimtrain.errors import Mark
 
 _PLAIN = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_./-]*\Z")
+_UNREADABLE = re.compile("[\x7f-\x9f\ufffe\uffff]")
+"""Characters that JSON leaves as they are and YAML does not take."""
 _NOWHERE = Mark("", 0, 0)
 
 
@@ -69,8 +71,12 @@ def text(value: Any) -> str:
         return _float(value)
     if isinstance(value, str):
         plain = _PLAIN.match(value) and isinstance(scalar(value, _NOWHERE), str)
-        return value if plain else json.dumps(value, ensure_ascii=False)
+        return value if plain else _UNREADABLE.sub(_escaped, json.dumps(value, ensure_ascii=False))
     return json.dumps(value)
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"
 
 
 def _float(value: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from slimtrain.config.catalog import activation, initializer, regularizer
-from slimtrain.config.values import NonNegative, Number, Positive
+from slimtrain.config.values import NonNegative, Number, Positive, RegularizerList
 from slimtrain.lazy import Array, jax, jnp
 
 
@@ -237,3 +237,14 @@ def l1_l2(weights: Array, *, scale_l1: NonNegative = 1.0, scale_l2: NonNegative 
         scale_l2: factor of l2.
     """
     return l1(weights, scale=scale_l1) + l2(weights, scale=scale_l2)
+
+
+@regularizer(main="regularizer_list")
+def sum_(weights: Array, *, regularizer_list: RegularizerList) -> Array:
+    """The sum of several regularizers, as TF-Slim's sum_regularizer.
+
+    Args:
+        regularizer_list: regularizers; those of scale 0 count as none.
+    """
+    terms: list[Array] = [term(weights) for term in regularizer_list if term is not None]
+    return sum(terms, start=jnp.float32(0.0))

@@ -127,17 +127,25 @@ def bind_all(catalog: Catalog, arguments: Mapping[str, Argument]) -> dict[str, A
 
 
 def bind(catalog: Catalog, value: Any) -> Any:
-    """A component as a function of what slimtrain hands it; mappings of components likewise; anything else as it is."""
+    """A component as a function of what slimtrain hands it; mappings and lists of them likewise; the rest as it is."""
     if isinstance(value, dict):
         return {name: bind(catalog, inner) for name, inner in value.items()}
+    if isinstance(value, tuple):
+        return tuple(bind(catalog, inner) for inner in value)
     if not isinstance(value, Component):
         return value
     if value.kind == "layer":
         return partial(_normalize, normalizer=value, catalog=catalog)
-    if value.kind == "regularizer" and not any(a.value for a in value.arguments.values()):
-        return None  # TF-Slim: a regularizer of scale 0 adds no term
+    if value.kind == "regularizer" and _adds_nothing(value):
+        return None
     function = catalog.kind(value.kind)[value.name].function
     return partial(function, **bind_all(catalog, value.arguments))
+
+
+def _adds_nothing(regularizer: Component) -> bool:
+    """Whether every scale is 0, a sum's those of its regularizers: TF-Slim makes no term of it."""
+    values = [a.value for a in regularizer.arguments.values()]
+    return not any(not all(map(_adds_nothing, v)) if isinstance(v, tuple) else v for v in values)
 
 
 def _normalize(scope: Scope, inputs: Array, *, normalizer: Component, catalog: Catalog, **more: Any) -> Array:

@@ -1,11 +1,12 @@
 """Optimizers with TF1's arithmetic where TF1 has them, of optax's parts; and what gradients go through before."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from slimtrain.config.catalog import optimizer
-from slimtrain.config.values import Fraction, NonNegative, Positive, Schedule
-from slimtrain.lazy import Array, jax, jnp, optax
+from slimtrain.config.values import Fraction, NonNegative, NonPositive, Positive, Schedule
+from slimtrain.lazy import Array, jnp, optax
+from slimtrain.train.tf1 import ftrl_steps, scale_by_tf_adadelta, scale_by_tf_adagrad, scale_by_tf_adam
 
 Gradients = dict[str, Array]
 
@@ -73,6 +74,19 @@ def _kernels(parameters: Mapping[str, Array]) -> dict[str, bool]:
 
 
 @optimizer()
+def nadam(*, learning_rate: Schedule, beta1: Fraction = 0.9, beta2: Fraction = 0.999, epsilon: Positive = 1e-8) -> Any:
+    """Adam that steps by the mean of gradients as the next step will see it (Dozat, 2016).
+
+    Args:
+        learning_rate: a number or a schedule.
+        beta1: decay of the mean of gradients, 0 to 1.
+        beta2: decay of the mean of their squares, 0 to 1.
+        epsilon: added to the root.
+    """
+    return optax.nadam(learning_rate, beta1, beta2, epsilon)
+
+
+@optimizer()
 def rmsprop(
     *,
     learning_rate: Schedule,
@@ -104,6 +118,52 @@ def adagrad(*, learning_rate: Schedule, initial_accumulator_value: Positive = 0.
         initial_accumulator_value: start of the sums of squares.
     """
     return optax.chain(scale_by_tf_adagrad(initial_accumulator_value), optax.scale_by_learning_rate(learning_rate))
+
+
+@optimizer()
+def adadelta(*, learning_rate: Schedule, rho: Fraction = 0.95, epsilon: Positive = 1e-8) -> Any:
+    """Steps by the gradient times the root mean square of past steps over that of gradients: TF1's.
+
+    Args:
+        learning_rate: a number or a schedule; 1 is the paper's, TF1's default of 0.001 hardly moves.
+        rho: decay of both mean squares, 0 to 1.
+        epsilon: added to both mean squares, inside the roots.
+
+    Source: Zeiler, 2012; tf.compat.v1.train.AdadeltaOptimizer.
+    """
+    return optax.chain(scale_by_tf_adadelta(rho, epsilon), optax.scale_by_learning_rate(learning_rate))
+
+
+@optimizer()
+def ftrl(
+    *,
+    learning_rate: Schedule,
+    learning_rate_power: NonPositive = -0.5,
+    initial_accumulator_value: NonNegative = 0.1,
+    l1_regularization_strength: NonNegative = 0.0,
+    l2_regularization_strength: NonNegative = 0.0,
+    l2_shrinkage_regularization_strength: NonNegative = 0.0,
+) -> Any:
+    """Follow the regularized leader, proximal: L1 makes weights exactly 0. TF1's.
+
+    Args:
+        learning_rate: a number or a schedule; nothing moves in a step of rate 0.
+        learning_rate_power: how the rate falls with the sum of squares, up to 0; 0 keeps it.
+        initial_accumulator_value: start of the sums of squares, from 0.
+        l1_regularization_strength: a weight whose gathered gradients are within it is 0.
+        l2_regularization_strength: keeps weights near 0.
+        l2_shrinkage_regularization_strength: a penalty on the weights' size, added to the gradients only.
+
+    Source: McMahan et al., 2013; tf.compat.v1.train.FtrlOptimizer.
+    """
+    return ftrl_steps(
+        learning_rate,
+        learning_rate_power,
+        initial_accumulator_value,
+        l1_regularization_strength,
+        l2_regularization_strength,
+        l2_shrinkage_regularization_strength,
+    )
 
 
 @optimizer()
@@ -140,48 +200,6 @@ def lion(
         weight_decay: decoupled decay of variables of rank 2 and more.
     """
     return optax.lion(learning_rate, beta1, beta2, weight_decay=weight_decay, mask=_kernels)
-
-
-def scale_by_tf_adagrad(initial: float) -> Any:
-    """Gradients over the root of the sum of their squares, which starts at `initial`."""
-
-    def start(parameters: Any) -> Any:
-        return jax.tree.map(lambda p: jnp.full_like(p, initial), parameters)
-
-    def update(gradients: Any, sums: Any, parameters: Any = None) -> tuple[Any, Any]:
-        del parameters
-        sums = jax.tree.map(lambda s, g: s + jnp.square(g), sums, gradients)
-        return jax.tree.map(lambda g, s: g * jax.lax.rsqrt(s), gradients, sums), sums
-
-    return optax.GradientTransformation(start, update)
-
-
-class AdamState(NamedTuple):
-    """Step count, and the means of gradients and of their squares."""
-
-    steps: Array
-    mean: Any
-    square: Any
-
-
-def scale_by_tf_adam(beta1: float, beta2: float, epsilon: float) -> Any:
-    """optax's scale_by_adam, but with epsilon added to the uncorrected root, as TF1 does."""
-
-    def start(parameters: Any) -> AdamState:
-        zeros = jax.tree.map(jnp.zeros_like, parameters)
-        return AdamState(jnp.int32(0), zeros, jax.tree.map(jnp.copy, zeros))
-
-    def update(gradients: Any, state: AdamState, parameters: Any = None) -> tuple[Any, AdamState]:
-        del parameters
-        done = state.steps + 1
-        mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, gradients)
-        square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state.square, gradients)
-        t = done.astype(jnp.float32)
-        factor = jnp.sqrt(1 - jnp.float32(beta2) ** t) / (1 - jnp.float32(beta1) ** t)
-        steps = jax.tree.map(lambda m, v: factor * m / (jnp.sqrt(v) + epsilon), mean, square)
-        return steps, AdamState(done, mean, square)
-
-    return optax.GradientTransformation(start, update)
 
 
 def multiplied(gradients: Gradients, factors: Mapping[str, float]) -> Gradients:

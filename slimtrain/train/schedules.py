@@ -1,10 +1,11 @@
 """Learning-rate schedules: functions of the step, with TF1's formulas."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from slimtrain.config.catalog import schedule
-from slimtrain.config.values import Count, Counts, Fraction, NonNegative, Numbers, Positive, Schedule
+from slimtrain.config.values import Count, Counts, Fraction, FromOne, NonNegative, Numbers, Positive, Schedule
 from slimtrain.lazy import Array, jnp
 from slimtrain.net.scope import LayerError
 
@@ -35,6 +36,38 @@ def exponential_decay(
     """
     passed = step / decay_steps
     return initial * jnp.power(jnp.float32(decay_rate), jnp.floor(passed) if staircase else passed)
+
+
+@schedule()
+def natural_exp_decay(
+    step: Step, *, initial: NonNegative, decay_steps: Count, decay_rate: Positive, staircase: bool = False
+) -> Array:
+    """initial * exp(-decay_rate * step / decay_steps).
+
+    Args:
+        initial: the rate at step 0.
+        decay_steps: steps over which it falls by exp(-decay_rate).
+        decay_rate: how fast it falls.
+        staircase: fall at once every decay_steps, instead of a little each step.
+    """
+    passed = step / decay_steps
+    return initial * jnp.exp(-decay_rate * (jnp.floor(passed) if staircase else passed))
+
+
+@schedule()
+def inverse_time_decay(
+    step: Step, *, initial: NonNegative, decay_steps: Count, decay_rate: Positive, staircase: bool = False
+) -> Array:
+    """initial / (1 + decay_rate * step / decay_steps).
+
+    Args:
+        initial: the rate at step 0.
+        decay_steps: steps over which the divisor grows by decay_rate.
+        decay_rate: how fast it falls.
+        staircase: fall at once every decay_steps, instead of a little each step.
+    """
+    passed = step / decay_steps
+    return initial / (1.0 + decay_rate * (jnp.floor(passed) if staircase else passed))
 
 
 @schedule()
@@ -86,6 +119,44 @@ def cosine_decay(step: Step, *, initial: NonNegative, decay_steps: Count, alpha:
     """
     passed = jnp.minimum(step, decay_steps) / decay_steps
     return initial * ((1.0 - alpha) * 0.5 * (1.0 + jnp.cos(jnp.pi * passed)) + alpha)
+
+
+@schedule()
+def cosine_decay_restarts(
+    step: Step,
+    *,
+    initial: NonNegative,
+    first_decay_steps: Count,
+    t_mul: FromOne = 2.0,
+    m_mul: Positive = 1.0,
+    alpha: Fraction = 0.0,
+) -> Array:
+    """cosine_decay again and again, each time from its start (Loshchilov and Hutter, 2016).
+
+    Args:
+        initial: the rate at step 0.
+        first_decay_steps: steps until the first restart.
+        t_mul: factor on the steps from one restart to the next, from 1.
+        m_mul: factor on the initial rate at each restart.
+        alpha: share of the initial rate that is left before a restart, 0 to 1.
+    """
+    restarts, passed = _period(step / first_decay_steps, t_mul)
+    share = 0.5 * m_mul**restarts * (1.0 + jnp.cos(jnp.pi * passed))
+    return initial * ((1.0 - alpha) * share + alpha)
+
+
+def _period(passed: Array, growth: float) -> tuple[Array, Array]:
+    """(restarts so far, part of the present period that has passed), of time in first periods."""
+    if growth == 1.0:
+        return jnp.floor(passed), passed - jnp.floor(passed)
+
+    def begins(restarts: Array) -> Array:
+        return (growth**restarts - 1.0) / (growth - 1.0)
+
+    # A floor of the logarithm would now and then miss the step of a restart by rounding.
+    near = jnp.round(jnp.log1p(passed * (growth - 1.0)) / math.log(growth))
+    restarts = jnp.where(begins(near) > passed, near - 1.0, near)
+    return restarts, (passed - begins(restarts)) / growth**restarts
 
 
 @schedule()

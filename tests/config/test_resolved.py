@@ -27,6 +27,7 @@ model:
   - residual: {layers: [{block: unit, with: {n: 4}}], activation_fn: {leaky_relu: {alpha: 0.1}}}
   - {scope: stem2, layers: [{conv2d: {num_outputs: 4, kernel_size: 1, scope: a}}, flatten], inputs: stem}
   - tap: {scope: aux, layers: [flatten]}
+  - fully_connected: {num_outputs: 4, weights_regularizer: {sum: [{l1: 0.1}, {sum: []}]}}
   - concat: {axis: 1, branches: [[flatten], {layers: [flatten], inputs: first}]}
   - add: {inputs: [first, Net/stem], scope: sum}
   - repeat: {layer: {conv2d: {num_outputs: 4, kernel_size: 1}}, repetitions: 2, remat: true}

@@ -76,6 +76,9 @@ LAYERS = {
     " weights_initializer: {truncated_normal: {stddev: 0.1}}, biases_initializer: zeros}}]",
     "regularizers": "[{fully_connected: {num_outputs: 3, weights_regularizer: {l1_l2: {scale_l1: 0.1}}}},"
     " {fully_connected: {num_outputs: 3, weights_regularizer: l1_l2, biases_regularizer: {l1: 1}}}]",
+    "a sum of regularizers": "[{fully_connected: {num_outputs: 3, weights_regularizer: {sum: [{l1: 1}, l1_l2]},"
+    " biases_regularizer: {sum: {regularizer_list: {l2: 1}}}}},"
+    " {batch_norm: {param_regularizers: {beta: {sum: [{sum: [{l1: 0.1}]}, {l2: 0}]}}}}]",
     "activations": "[activation, {activation: {activation_fn: {leaky_relu: {alpha: 0.3}}}}]",
     "normalizer_params": "[{fully_connected: {num_outputs: 3, normalizer_fn: batch_norm,"
     " normalizer_params: {decay: 0.9, scope: bn, trainable: false}}}]",
@@ -212,6 +215,8 @@ TYPOS = {
     "activation": "model: {layers: [{activation: {activation_fn: rellu}}]}",
     "activation argument": "model: {layers: [{activation: {activation_fn: {elu: {beta: 1}}}}]}",
     "regularizer without scale": "model: {layers: [{fully_connected: {num_outputs: 3, weights_regularizer: l2}}]}",
+    "sum of no list": "model: {layers: [{fully_connected: {num_outputs: 3, weights_regularizer: {sum: {l2: 1}}}}]}",
+    "in a sum": "model: {layers: [{fully_connected: {num_outputs: 3, weights_regularizer: {sum: [{l3: 1}]}}}]}",
     "normalizer": "model: {layers: [{fully_connected: {num_outputs: 3, normalizer_fn: dropout}}]}",
     "normalizer_params": "model: {layers: [{fully_connected: {num_outputs: 3, normalizer_fn: batch_norm,"
     " normalizer_params: {dekay: 0.9}}}]}",

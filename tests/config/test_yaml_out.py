@@ -12,10 +12,14 @@ SCALARS = (
     | st.booleans()
     | st.integers(-(10**15), 10**15)
     | st.floats(allow_nan=False)
-    | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
-    | st.sampled_from(["1e-3", "no", "010", "null", "~", "true", ".inf", "a: b", "# c", "- d", "", " e", "$f"])
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+    | st.sampled_from(
+        ["1e-3", "no", "010", "null", "~", "true", ".inf", "a: b", "# c", "- d", "", " e", "$f", "\x7f\ufffe"]
+    )
 )
-KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(lambda k: k != "<<")
+KEYS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8).filter(
+    lambda k: k != "<<"
+)
 TREES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=12
 )

@@ -1,14 +1,8 @@
-"""More cases like make.py's: the ops that nets need beside convolutions and batch norm. Run as make.py is, by hand."""
-
-import sys
-from collections.abc import Callable
-from typing import Any
+"""Cases of the ops that nets need beside convolutions and batch norm."""
 
 import tensorflow.compat.v1 as tf
 import tf_slim as slim
-from make import CASES, CLASSES, PERCEPTRON, Case, case, logits, make, perceptron, trained
-
-MAIN = set(CASES)
+from cases import CLASSES, case, logits
 
 
 @case("""
@@ -132,57 +126,3 @@ def ops_gdn(net, fields):
     net = slim.gdn(net, gamma_init=0.3, name="one")
     net = slim.gdn(net, inverse=True, name="two")
     return slim.softmax(logits(net))
-
-
-def lost(name: str, loss: str, make: Callable[[Any, Any], Any], head: str = "") -> None:
-    """A case on the perceptron whose only point is its loss, of one-hot labels."""
-    config = PERCEPTRON.format(outputs=CLASSES) + f"{head}losses:\n- {loss}\n"
-
-    def collected(net: Any, fields: Any) -> None:
-        make(net, tf.one_hot(fields["label"], CLASSES))
-
-    CASES[name] = Case(config.lstrip("\n"), lambda net, fields: perceptron(net), loss=collected)
-
-
-lost(
-    "loss_sigmoid",
-    "sigmoid_cross_entropy: {label_smoothing: 0.2, weight: 1.5}",
-    lambda net, hot: slim.losses.sigmoid_cross_entropy(net, hot, weights=1.5, label_smoothing=0.2),
-)
-lost(
-    "loss_hinge", "hinge_loss", lambda net, hot: slim.losses.add_loss(tf.reduce_mean(slim.losses.hinge_loss(net, hot)))
-)
-lost("loss_huber", "huber_loss: {delta: 0.4}", lambda net, hot: tf.losses.huber_loss(hot, net, delta=0.4))
-lost(
-    "loss_cosine",
-    "cosine_distance: {axis: 1, weight: 2.0}",
-    lambda net, hot: slim.losses.cosine_distance(net, hot, axis=1, weights=2.0),
-)
-
-
-@case(
-    """
-model:
-  input: {shape: [5]}
-  layers:
-  - fully_connected: {num_outputs: 3, activation_fn: sigmoid, scope: fc1}
-losses: [{log_loss: {epsilon: 0.01}}]
-""",
-    loss=lambda net, fields: slim.losses.log_loss(net, tf.one_hot(fields["label"], CLASSES), epsilon=0.01),
-)
-def loss_log(net, fields):
-    return slim.fully_connected(net, CLASSES, activation_fn=tf.nn.sigmoid, scope="fc1")
-
-
-trained(
-    "optimizer_adagrad",
-    "adagrad: {learning_rate: 0.2, initial_accumulator_value: 0.3}",
-    5,
-    lambda step: tf.train.AdagradOptimizer(0.2, 0.3),
-)
-
-
-if __name__ == "__main__":
-    tf.disable_eager_execution()
-    for name in sys.argv[1:] or sorted(set(CASES) - MAIN):
-        make(name, CASES[name])

@@ -141,6 +141,13 @@ def test_explain_tells_the_chain(cli, small):
         assert cli("explain", small, key).out.startswith(f"{key} = {value}   ("), key
 
 
+def test_explain_shows_a_sum_of_regularizers_whole(cli, small):
+    told = cli(
+        "explain", small, "conv1.weights_regularizer", "model.arg_scope.0.weights_regularizer={sum: [{l1: 0.1}]}"
+    )
+    assert told.out.startswith("conv1.weights_regularizer = {sum: {regularizer_list: [{l1: {scale: 0.1}}]}}   (")
+
+
 def test_explain_suggests(cli, small):
     unknown = cli("explain", small, "conv1.paddin")
     assert unknown.code == 2 and "explain: no value 'conv1.paddin'; did you mean 'conv1.padding'" in unknown.err

@@ -46,6 +46,7 @@ REGULARIZERS = {
     "l1": ({"scale": 0.1}, 0.7),
     "l2": ({"scale": 0.1}, 1.25),
     "l1_l2": ({"scale_l1": 0.1, "scale_l2": 0.1}, 1.95),
+    "sum": ({"regularizer_list": (jnp.sum, None, lambda w: 2 * jnp.sum(w))}, -3.0),
 }
 
 

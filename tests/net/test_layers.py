@@ -145,6 +145,23 @@ def test_bfloat16_inputs_give_bfloat16_outputs_and_float32_variables(op):
 
 
 @known
+def test_bfloat16_is_differentiated_under_vmap_and_jit_to_the_types_that_went_in(op):
+    if ROWS[op].dtype == "int32":
+        return
+    net, stacked = built(op), jax.ShapeDtypeStruct((3, BATCH, *ROWS[op].shape), jnp.bfloat16)
+
+    def loss(variables, inputs):
+        return jnp.sum(net.plain(variables, {"image": inputs}, training=True)[0].astype(jnp.float32))
+
+    gradient = jax.jit(jax.vmap(jax.grad(loss, (0, 1)), (None, 0)))
+    of_variables, of_inputs = jax.eval_shape(gradient, net.random(), stacked)
+    assert (of_inputs.shape, of_inputs.dtype) == (stacked.shape, stacked.dtype)
+    assert {n: (v.shape, str(v.dtype)) for n, v in of_variables.items()} == {
+        n: ((3, *s.shape), "float32") for n, s in net.specs.items()
+    }
+
+
+@known
 def test_remat_changes_nothing(op):
     found = []
     for words in ("", "remat: true"):

@@ -70,7 +70,12 @@ def test_apply_returns_all_statistics_and_changes_none_of_what_it_got():
 
 @pytest.mark.parametrize(
     ("regularizer", "value"),
-    [("{l2: 0.5}", 0.25 * 4 * 4), ("{l1: 0.5}", 0.5 * 4 * 2), ("{l1_l2: {scale_l1: 0.5, scale_l2: 0.5}}", 8.0)],
+    [
+        ("{l2: 0.5}", 0.25 * 4 * 4),
+        ("{l1: 0.5}", 0.5 * 4 * 2),
+        ("{l1_l2: {scale_l1: 0.5, scale_l2: 0.5}}", 8.0),
+        ("{sum: [{l1: 0.5}, {l2: 0}, {sum: [{l2: 0.5}]}]}", 8.0),
+    ],
 )
 def test_the_regularization_of_a_shared_variable_counts_once(regularizer, value):
     words = f"num_outputs: 2, scope: a, weights_regularizer: {regularizer}"
@@ -81,7 +86,8 @@ def test_the_regularization_of_a_shared_variable_counts_once(regularizer, value)
 
 
 def test_a_scale_of_zero_adds_no_term():
-    for zero in ("{l2: 0}", "{l1: 0.0}", "{l1_l2: {scale_l1: 0, scale_l2: 0}}", "null"):
+    sums = "{sum: []}", "{sum: [{l1: 0}, {l1_l2: {scale_l1: 0, scale_l2: 0}}]}", "{sum: [{sum: [{l2: 0}]}]}"
+    for zero in ("{l2: 0}", "{l1: 0.0}", "{l1_l2: {scale_l1: 0, scale_l2: 0}}", "null", *sums):
         specs = layers(f"[fully_connected: {{num_outputs: 3, weights_regularizer: {zero}}}]", (2,)).specs
         assert regularization_terms(specs, {}) == {}
         assert regularization(specs, {}) == 0.0

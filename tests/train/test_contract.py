@@ -28,7 +28,10 @@ OPTIMIZERS = {
     "adam": {},
     "adamw": {},
     "rmsprop": {"momentum": 0.9, "centered": True},
+    "nadam": {},
     "adagrad": {},
+    "adadelta": {},
+    "ftrl": {"l1_regularization_strength": 0.01},
     "lamb": {"weight_decay": 0.01},
     "lion": {},
 }
@@ -37,7 +40,10 @@ SCHEDULES = {
     "exponential_decay": {"initial": 0.1, "decay_steps": 5, "decay_rate": 0.5},
     "polynomial_decay": {"initial": 0.1, "decay_steps": 5, "cycle": True},
     "piecewise_constant": {"boundaries": (3, 5), "values": (0.1, 0.2, 0.3)},
+    "natural_exp_decay": {"initial": 0.1, "decay_steps": 5, "decay_rate": 0.5},
+    "inverse_time_decay": {"initial": 0.1, "decay_steps": 5, "decay_rate": 0.5},
     "cosine_decay": {"initial": 0.1, "decay_steps": 5},
+    "cosine_decay_restarts": {"initial": 0.1, "first_decay_steps": 5},
     "warmup": {"steps": 5, "then": RATE["learning_rate"]},
 }
 ROWS = {"loss": LOSSES, "metric": METRICS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}

@@ -56,6 +56,63 @@ def test_adam_adds_epsilon_to_the_uncorrected_root():
     agree(moved(optim.adam(learning_rate=rate(0.1), beta2=0.99, epsilon=0.5)), want)
 
 
+def test_adagrad_has_no_epsilon():
+    want, w, squares = [], START.astype(np.float64), 0.3
+    for g in GRADIENTS:
+        squares = squares + g.astype(np.float64) ** 2
+        w = w - 0.1 * g / np.sqrt(squares)
+        want.append(w)
+    agree(moved(optim.adagrad(learning_rate=rate(0.1), initial_accumulator_value=0.3)), want)
+
+
+def test_nadam_looks_one_step_ahead():
+    want, w, m, v = [], START.astype(np.float64), 0.0, 0.0
+    for t, g in enumerate(GRADIENTS, 1):
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g.astype(np.float64) ** 2
+        ahead = 0.9 * m / (1 - 0.9 ** (t + 1)) + 0.1 * g / (1 - 0.9**t)
+        w = w - 0.1 * ahead / (np.sqrt(v / (1 - 0.99**t)) + 0.5)
+        want.append(w)
+    agree(moved(optim.nadam(learning_rate=rate(0.1), beta2=0.99, epsilon=0.5)), want)
+
+
+def test_adadelta_weighs_gradients_by_past_steps_whatever_the_rate():
+    want, w, squares, steps = [], START.astype(np.float64), 0.0, 0.0
+    for g in GRADIENTS:
+        squares = 0.9 * squares + 0.1 * g.astype(np.float64) ** 2
+        step = np.sqrt(steps + 0.01) / np.sqrt(squares + 0.01) * g
+        steps = 0.9 * steps + 0.1 * step**2
+        w = w - 0.5 * step
+        want.append(w)
+    agree(moved(optim.adadelta(learning_rate=rate(0.5), rho=0.9, epsilon=0.01)), want)
+
+
+@pytest.mark.parametrize("power", [-0.5, -0.7, 0.0])
+@pytest.mark.parametrize("l1", [0.0, 0.8])
+def test_ftrl_assigns_the_leader(power, l1):
+    want, w, squares, linear = [], START.astype(np.float64), 0.2, 0.0
+    for g in GRADIENTS:
+        summed = squares + g.astype(np.float64) ** 2
+        linear = linear + g + 2 * 0.1 * w - (summed**-power - squares**-power) / 0.3 * w
+        squares = summed
+        leader = (l1 * np.sign(linear) - linear) / (squares**-power / 0.3 + 2 * 0.05)
+        w = np.where(np.abs(linear) > l1, leader, 0.0)
+        want.append(w)
+    words = {"l1_regularization_strength": l1, "l2_regularization_strength": 0.05}
+    words |= {"learning_rate_power": power, "initial_accumulator_value": 0.2}
+    got = moved(optim.ftrl(learning_rate=rate(0.3), l2_shrinkage_regularization_strength=0.1, **words))
+    agree(got, want)
+    assert any(np.any(w == 0) for w in got) is (l1 > 0)
+
+
+def test_ftrl_is_defined_where_it_would_divide_by_zero():
+    zero = [np.zeros((3, 2), np.float32)]
+    agree(moved(optim.ftrl(learning_rate=rate(0.1), initial_accumulator_value=0.0), gradients=zero), [0 * START])
+    late = lambda step: jnp.where(step == 0, 0.0, 0.1)  # noqa: E731
+    first, second = moved(optim.ftrl(learning_rate=late), gradients=GRADIENTS[:1] * 2)
+    np.testing.assert_array_equal(first, START)
+    agree([second], moved(optim.ftrl(learning_rate=rate(0.1)), gradients=GRADIENTS[:1]))
+
+
 def test_rmsprop_has_tf1s_numbers():
     gradients = [np.full(1, 0.5, np.float32)] * 2
     transformation = optim.rmsprop(learning_rate=rate(0.01), decay=0.9, momentum=0.9, epsilon=1.0)

@@ -38,6 +38,18 @@ def test_a_staircase_falls_exactly_at_its_steps(decay_steps):
     np.testing.assert_array_equal(got, 0.5 ** (edges // decay_steps))
 
 
+def test_natural_exp_decay():
+    words = {"initial": 0.5, "decay_steps": 7, "decay_rate": 0.3}
+    agree(rates(schedules.natural_exp_decay, **words), lambda s: 0.5 * np.exp(-0.3 * s / 7))
+    agree(rates(schedules.natural_exp_decay, **words, staircase=True), lambda s: 0.5 * np.exp(-0.3 * (s // 7)))
+
+
+def test_inverse_time_decay():
+    words = {"initial": 0.5, "decay_steps": 7, "decay_rate": 0.3}
+    agree(rates(schedules.inverse_time_decay, **words), lambda s: 0.5 / (1 + 0.3 * s / 7))
+    agree(rates(schedules.inverse_time_decay, **words, staircase=True), lambda s: 0.5 / (1 + 0.3 * (s // 7)))
+
+
 @pytest.mark.parametrize("power", [1.0, 2.0, 0.5])
 def test_polynomial_decay(power):
     words = {"initial": 0.5, "decay_steps": 10, "end_learning_rate": 0.1, "power": power}
@@ -68,6 +80,30 @@ def test_boundaries_that_do_not_fit_are_told_before_anything_runs(boundaries, va
 def test_cosine_decay():
     got = rates(schedules.cosine_decay, initial=0.5, decay_steps=20, alpha=0.1)
     agree(got, lambda s: 0.5 * (0.9 * 0.5 * (1 + np.cos(np.pi * min(s, 20) / 20)) + 0.1))
+
+
+@pytest.mark.parametrize(("first", "growth"), [(7, 1.0), (4, 2.0), (1, 3.0), (10, 1.5), (8, 1.25)])
+def test_cosine_decay_restarts(first, growth):
+    def want(step):
+        start, length, restarts = 0.0, float(first), 0
+        while step >= start + length:
+            start, length, restarts = start + length, length * growth, restarts + 1
+        share = 0.9 * 0.8**restarts * 0.5 * (1 + np.cos(np.pi * (step - start) / length)) + 0.1
+        return 0.5 * share
+
+    words = {"initial": 0.5, "first_decay_steps": first, "t_mul": growth, "m_mul": 0.8, "alpha": 0.1}
+    agree(rates(schedules.cosine_decay_restarts, **words), want)
+
+
+@pytest.mark.parametrize("first", [2, 3, 7, 390, 1000])
+@pytest.mark.parametrize("growth", [1.0, 2.0, 3.0])
+def test_a_restart_is_exactly_at_its_step(first, growth):
+    lengths = first * growth ** np.arange(8)
+    starts = np.cumsum(lengths).astype(np.int32)
+    words = {"initial": 1.0, "first_decay_steps": first, "t_mul": growth}
+    got = jax.jit(lambda step: schedules.cosine_decay_restarts(step, **words))
+    np.testing.assert_allclose(got(starts), 1.0, 1e-6)
+    np.testing.assert_array_less(got(starts[2:] - 1), 1.0)
 
 
 def test_warmup_scales_another_schedule():

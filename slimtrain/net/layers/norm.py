@@ -170,5 +170,6 @@ def _debiased(scope: Scope, mean: Array, decay: Share) -> dict[str, Array]:
     scope.variable(f"{shadow}/local_step", (), zeros, statistic=True)
     biased = moved(scope.latest(f"{shadow}/biased"), mean, decay)
     step = scope.latest(f"{shadow}/local_step") + 1.0
-    debiased = biased / (1.0 - jnp.power(jnp.float32(decay), step))
+    # TF-Slim's 0 / 0 at a decay of 1 would stop the run; an average that never moves stays as it is.
+    debiased = biased / (1.0 - jnp.power(jnp.float32(decay), step)) if decay < 1.0 else scope.latest("moving_mean")
     return {f"{shadow}/biased": biased, f"{shadow}/local_step": step, "moving_mean": debiased}

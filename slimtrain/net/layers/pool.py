@@ -6,7 +6,7 @@ from slimtrain.config.catalog import layer
 from slimtrain.config.values import ImageFormat, Padding, PoolFormat, Size, Size2D, Size3D, VolumeFormat
 from slimtrain.lazy import Array, jnp
 from slimtrain.net.layers.common import need_rank
-from slimtrain.net.lowering import avg_pool, max_pool
+from slimtrain.net.lowering import avg_pool, dilated_avg_pool, dilated_max_pool, max_pool
 from slimtrain.net.scope import LayerError, Scope, shown
 
 
@@ -132,14 +132,14 @@ def pool(
         kernel_size: size of the window, one number for all dimensions or one each.
         pooling_type: AVG for the mean, MAX for the largest value.
         data_format: NWC, NHWC, NDHWC or, channels first, NCW, NCHW, NCDHW; channels last where omitted.
-        dilation_rate: distance of the window's elements; with stride 1 only.
+        dilation_rate: distance of the window's elements; with stride 1 and VALID only.
         stride: step of the window.
 
     Returns:
         [batch, *space', channels], or channels first.
 
     Raises:
-        LayerError: inputs of another rank than 3, 4 or 5; stride and dilation_rate both above 1.
+        LayerError: inputs of another rank than 3, 4 or 5; dilation_rate above 1 with a stride above 1 or SAME.
 
     Source: TF-Slim layers, pool.
     """
@@ -151,10 +151,16 @@ def pool(
         raise LayerError(
             f"stride {list(steps)} and dilation_rate {list(rate)} are both above 1", "set one of them to 1"
         )
+    if padding == "SAME" and max(rate) > 1:
+        raise LayerError(
+            f"dilation_rate {list(rate)} does not go with padding SAME", "use VALID, with a 'pad' before it"
+        )
     reach = tuple(1 + (k - 1) * r for k, r in zip(size, rate, strict=True))
     _fits(inputs, reach, padding, order)
-    function = avg_pool if pooling_type == "AVG" else max_pool
-    return function(inputs, size, steps, padding, order, rate)
+    average = pooling_type == "AVG"
+    if max(rate) > 1:
+        return (dilated_avg_pool if average else dilated_max_pool)(inputs, size, rate, order)
+    return (avg_pool if average else max_pool)(inputs, size, steps, padding, order)
 
 
 @layer(scope="GlobalAvgPool")

@@ -1,84 +1,10 @@
-"""conv2d against its definition, computed in float64 with TensorFlow's padding rules."""
+"""Convolutions: their variables, what they refuse, their cost; test_geometries.py holds them to their definition."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from nets import layers, numbers, scope, windows
+from nets import layers, numbers
 
 from slimtrain.errors import ConfigError
-from slimtrain.net.layers.conv import conv2d
-
-SMALL = st.integers(1, 3)
-
-
-@st.composite
-def geometries(draw):
-    rate = draw(st.tuples(SMALL, SMALL))
-    stride = (1, 1) if max(rate) > 1 else draw(st.tuples(SMALL, SMALL))
-    kernel = draw(st.tuples(SMALL, SMALL))
-    reach = [(k - 1) * r + 1 for k, r in zip(kernel, rate, strict=True)]
-    padding = draw(st.sampled_from(["SAME", "VALID"]))
-    size = [draw(st.integers(n if padding == "VALID" else 1, n + 3)) for n in reach]
-    channels = draw(st.tuples(SMALL, SMALL))
-    return size, kernel, stride, rate, padding, draw(st.sampled_from(["NHWC", "NCHW"])), channels
-
-
-def taps(size, kernel, stride, rate, padding):
-    """The padding of the inputs, and for each tap of the kernel the part of the padded inputs that it sees."""
-    rows, columns = (windows(*one, padding) for one in zip(size, kernel, stride, rate, strict=True))
-    parts = {}
-    for i, j in np.ndindex(*kernel):
-        down = slice(i * rate[0], i * rate[0] + (rows[0] - 1) * stride[0] + 1, stride[0])
-        across = slice(j * rate[1], j * rate[1] + (columns[0] - 1) * stride[1] + 1, stride[1])
-        parts[i, j] = (slice(None), down, across)
-    return ((0, 0), rows[1:], columns[1:], (0, 0)), (rows[0], columns[0]), parts
-
-
-def expected(inputs, weights, cotangent_seed, geometry):
-    """(outputs, cotangent, gradient of the inputs, gradient of the weights), NHWC, float64."""
-    pads, outer, parts = taps(*geometry)
-    padded = np.pad(inputs.astype(np.float64), pads)
-    outputs = sum(padded[part] @ weights[tap].astype(np.float64) for tap, part in parts.items())
-    assert outputs.shape[1:3] == outer
-    cotangent = numbers(*outputs.shape, seed=cotangent_seed)
-    of_weights, of_padded = np.zeros(weights.shape), np.zeros(padded.shape)
-    for tap, part in parts.items():
-        of_weights[tap] = np.einsum("bhwi,bhwo->io", padded[part], cotangent)
-        of_padded[part] += cotangent @ weights[tap].astype(np.float64).T
-    (top, _), (left, _) = pads[1:3]
-    rows, columns = inputs.shape[1:3]
-    return outputs, cotangent, of_padded[:, top : top + rows, left : left + columns], of_weights
-
-
-@given(geometries())
-@settings(max_examples=10, deadline=None, derandomize=True)
-def test_any_geometry_agrees_with_the_definition(geometry):
-    size, kernel, stride, rate, padding, data_format, (inner, outer) = geometry
-    inputs, weights = numbers(2, *size, inner, seed=1), numbers(*kernel, inner, outer, seed=2)
-    want, cotangent, of_inputs, of_weights = expected(inputs, weights, 3, (size, kernel, stride, rate, padding))
-    first = (lambda a: jnp.moveaxis(a, -1, 1)) if data_format == "NCHW" else jnp.asarray
-
-    def compute(inputs, weights):
-        return conv2d(
-            scope(weights=weights, biases=np.zeros(outer, np.float32)),
-            first(inputs),
-            num_outputs=outer,
-            kernel_size=kernel,
-            stride=stride,
-            rate=rate,
-            padding=padding,
-            data_format=data_format,
-            activation_fn=None,
-        )
-
-    got, pull = jax.vjp(compute, inputs, weights)
-    assert got.shape == first(want).shape
-    np.testing.assert_allclose(got, first(want), 1e-4, 1e-4)
-    for gradient, wanted in zip(pull(first(cotangent)), (of_inputs, of_weights), strict=True):
-        np.testing.assert_allclose(gradient, wanted, 1e-4, 1e-4)
 
 
 @pytest.mark.parametrize(
