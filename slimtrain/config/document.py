@@ -9,6 +9,7 @@ from slimtrain.config.arguments import Call, Resolver, resolve
 from slimtrain.config.catalog import LOSS_WORDS, WORDS, Catalog, Definition, Parameter
 from slimtrain.config.merge import load
 from slimtrain.config.nodes import Node
+from slimtrain.config.params import Params, bound, substitute, used
 from slimtrain.config.places import Builder, Place, unconsumed
 from slimtrain.config.plan import build_items
 from slimtrain.config.records import Argument, Component, Plan
@@ -67,10 +68,12 @@ def check(path: Path, node: Node, catalog: Catalog) -> Document:
 
 def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
     resolver = Resolver(catalog, [], set())
+    written, params = node, _params(resolver, node)
+    node = _written_out(written, params, resolver.problems)
     sections = {"top": _section(resolver, TOP, node, "config")}
     train = _section(resolver, TRAIN, _part(node, "train"), "train")
     source, data = _data(resolver, _part(node, "data"))
-    plan, more, warnings = _model(resolver, node)
+    plan, more, warnings = _model(resolver, node, params)
     if resolver.problems:
         raise ConfigError(*in_order(resolver.problems))
     sections |= {"train": train, **more, **({"data": data} if source else {})}
@@ -78,7 +81,7 @@ def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
     return Document(
         path=path,
         catalog=catalog,
-        text=node,
+        text=written,
         seed=top["seed"],
         data=Data(**{n: data[n].value for n in DATA.parameters}) if source else None,
         source=source,
@@ -88,8 +91,31 @@ def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
         optimizer=top["optimizer"],
         train=Train(**values_of(train)),
         sections=sections,
-        warnings=tuple(warnings),
+        warnings=(*_unused(written), *warnings),
     )
+
+
+def _params(resolver: Resolver, node: Node) -> Params:
+    """The config's params; each may be made of those above it."""
+    params = node.get("params")
+    if params is None or params.mapping is None:
+        return {}
+    return bound("params", node, None, node, {}, resolver.problems) or {}
+
+
+def _written_out(node: Node, params: Params, problems: list[Problem]) -> Node:
+    """The config with its params put in; scopes and blocks, which have params of their own, where they are used."""
+    if node.mapping is None:
+        return node
+    later = ("params", "scopes", "blocks")
+    return Node({k: v if k in later else substitute(v, params, problems) for k, v in node.mapping.items()}, node.mark)
+
+
+def _unused(node: Node) -> list[Problem]:
+    """Warnings for params that nothing reads."""
+    read = set(used(node))
+    unread = [key for key in _part(node, "params").mapping or {} if key not in read]
+    return [Problem("params", f"'{k}' is never used", "remove it, or write $" + k, k.mark, "warning") for k in unread]
 
 
 def values_of(arguments: Mapping[str, Argument]) -> dict[str, Any]:
@@ -144,13 +170,13 @@ def _all(definitions: Mapping[str, Definition]) -> dict[str, Parameter]:
     return {n: replace(p, default=None, annotation=Any) for n, p in found.items()}
 
 
-def _model(resolver: Resolver, node: Node) -> tuple[Plan, dict[str, Any], list[Problem]]:
+def _model(resolver: Resolver, node: Node, params: Params) -> tuple[Plan, dict[str, Any], list[Problem]]:
     model = _part(node, "model")
     arguments = _section(resolver, MODEL, model, "model")
     shape = _section(resolver, INPUT, _part(model, "input"), "model.input")
     named = {str(k): v for k, v in (_part(node, "scopes").mapping or {}).items()}
     blocks = {str(k): v for k, v in (_part(node, "blocks").mapping or {}).items()}
-    scopes = Scopes(named, {}, resolver)
+    scopes = Scopes(named, params, {}, resolver)
     builder = Builder(scopes, blocks, resolver)
     root = arguments["scope"].value or ""
     place = Place(root, enter(scopes, model.get("arg_scope"), {}))

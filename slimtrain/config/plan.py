@@ -133,7 +133,7 @@ def _filled(builder: Builder, form: Form, name: str, body: Node) -> Mapping[Key,
         return None
     problems = builder.resolver.problems
     site = Node(None, form.mark)
-    values = bound(f"block {name}", body, form.body.get(_key("with")), site, problems)
+    values = bound(f"block {name}", body, form.body.get(_key("with")), site, builder.scopes.params, problems)
     own = Node({k: v for k, v in (body.mapping or {}).items() if k != "params"}, body.mark)
     return None if values is None else substitute(own, values, problems).mapping
 

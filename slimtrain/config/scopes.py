@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from slimtrain.config.arguments import Env, Resolver, Setting
 from slimtrain.config.catalog import SCOPABLE_WORDS, Catalog, Definition
 from slimtrain.config.nodes import Key, Node
-from slimtrain.config.params import bound, substitute
+from slimtrain.config.params import Params, bound, substitute
 from slimtrain.errors import Mark, did_you_mean, one_of
 
 MAX_DEPTH = 32
@@ -19,9 +19,10 @@ MAX_DEPTH = 32
 
 @dataclass(frozen=True)
 class Scopes:
-    """The named scopes of a config, what was declared so far (place to text), and the resolver's lists."""
+    """The named scopes of a config, its params, what was declared so far (place to text), and the resolver's lists."""
 
     named: Mapping[str, Node]
+    params: Params
     declared: dict[Mark, str]
     resolver: Resolver
 
@@ -76,7 +77,7 @@ def _use(scopes: Scopes, site: Node, name: Node, given: Node | None, env: Env, i
         scopes.resolver.problem(where, "enters itself: " + " -> ".join((*inside, str(name.text))), mark=name.mark)
         return env
     problems = scopes.resolver.problems
-    values = bound(where, body, given, site, problems)
+    values = bound(where, body, given, site, scopes.params, problems)
     declaration = _declaration(scopes, body)
     if declaration is None:
         scopes.resolver.problem(
