@@ -106,8 +106,8 @@ def candidates(definition: Definition, call: Call, name: str) -> list[tuple[Orig
     setting = call.env.get((definition.name, name))
     if setting is not None:
         found += [(Origin("scope", s.mark), s.node) for s in (*setting.hidden, setting)]
-    given = next((k for k in call.given if k == name), None)
-    if given is not None:
+    if name in call.given:
+        given = next(k for k in call.given if k == name)
         found.append((Origin(call.kinds.get(name, call.kind), given.mark), call.given[given]))
     return found
 
