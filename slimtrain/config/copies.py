@@ -1,7 +1,7 @@
 """`for` and `when` on an entry of a list: one copy an entry of a table's columns; none where a condition is false.
 
-They stand among the keys of the entry, or of the one thing that it names: `{for: ..., layers: [...]}`,
-`conv2d: {when: ..., num_outputs: 64}`.
+They stand beside the entry's own keys, which are those of the one thing that it names where it names one:
+`{for: ..., layers: [...]}`, `conv2d: {when: ..., num_outputs: 64}`.
 """
 
 import re
@@ -12,6 +12,7 @@ from slimtrain.config.nodes import Key, Node
 from slimtrain.errors import Problem
 
 MAX_COPIES = 1000
+WORDS = ("for", "when")
 Params = Mapping[str, Node]
 Fill = Callable[[Node, Params], Node]
 
@@ -29,6 +30,8 @@ def copies(entry: Node, values: Params, fill: Fill, problems: list[Problem]) -> 
     if body is None:
         yield entry, values
         return
+    if body is entry and (misplaced := _misplaced(entry)):
+        problems.append(misplaced)
     bare = _without(entry, body)
     table, condition = body.get("for"), body.get("when")
     for row in _rows(fill(table, values), problems) if table else [{}]:
@@ -45,8 +48,17 @@ def _body(entry: Node) -> Node | None:
     return next((n for n in (entry, *inner) if n.get("for") or n.get("when")), None)
 
 
+def _misplaced(entry: Node) -> Problem | None:
+    """The problem of a word that stands outside the one thing that the entry names."""
+    own = [(key, node) for key, node in (entry.mapping or {}).items() if key not in WORDS]
+    if len(own) != 1 or own[0][1].mapping is None:
+        return None
+    word, name = next(key for key in entry.mapping or {} if key in WORDS), own[0][0]
+    return Problem(word, f"stands outside '{name}'", f"write '{name}: {{{word}: ...}}'", word.mark)
+
+
 def _without(entry: Node, body: Node) -> Node:
-    kept = Node({k: v for k, v in (body.mapping or {}).items() if k not in ("for", "when")}, body.mark)
+    kept = Node({k: v for k, v in (body.mapping or {}).items() if k not in WORDS}, body.mark)
     return kept if entry is body else Node(dict.fromkeys(entry.mapping or {}, kept), entry.mark)
 
 
