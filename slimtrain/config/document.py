@@ -75,7 +75,7 @@ def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
     source, data = _data(resolver, _part(node, "data"))
     plan, more, warnings = _model(resolver, node, params)
     if resolver.problems:
-        raise ConfigError(*in_order(resolver.problems))
+        raise ConfigError(*in_order(_causes(resolver.problems)))
     sections |= {"train": train, **more, **({"data": data} if source else {})}
     top = values_of(sections["top"])
     return Document(
@@ -121,6 +121,12 @@ def _unused(node: Node) -> list[Problem]:
 def values_of(arguments: Mapping[str, Argument]) -> dict[str, Any]:
     """The arguments' values by name."""
     return {name: argument.value for name, argument in arguments.items()}
+
+
+def _causes(problems: list[Problem]) -> list[Problem]:
+    """The problems without those of a value that no param could be put into: what it lacks is told once."""
+    unfilled = {p.mark for p in problems if not p.where}
+    return [p for p in problems if not p.where or p.mark not in unfilled]
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -18,13 +18,13 @@ def evaluate(term: Term, values: Mapping[str, Any]) -> Any:
 
     Args:
         term: the expression.
-        values: the params that it may read.
+        values: the params that it reads, each of them.
 
     Raises:
-        ExpressionError: an unknown name, a value of the wrong type, a division by zero, a number too large.
+        ExpressionError: a value of the wrong type, a division by zero, a number too large, a function that is none.
     """
     if term.operator in ("value", "name"):
-        return term.value if term.operator == "value" else _param(term.value, values)
+        return term.value if term.operator == "value" else values[term.value]
     if term.operator in _LAZY:
         return _LAZY[term.operator](term, values)
     parts = [evaluate(part, values) for part in term.parts]
@@ -35,13 +35,6 @@ def evaluate(term: Term, values: Mapping[str, Any]) -> Any:
     if term.operator == "item":
         return _item(*parts)
     return _bounded(_OPERATORS[term.operator], term.operator, parts)
-
-
-def _param(name: str, values: Mapping[str, Any]) -> Any:
-    if name not in values:
-        here = f"params here are {one_of(values)}" if values else "there are no params here"
-        raise ExpressionError(f"no param '{name}'", did_you_mean(name, values) or here)
-    return values[name]
 
 
 def _chosen(term: Term, values: Mapping[str, Any]) -> Any:
@@ -88,7 +81,7 @@ def _bounded(function: Callable[..., Any], name: str, parts: list[Any]) -> Any:
     try:
         result = function(*parts)
     except ZeroDivisionError:
-        raise ExpressionError(f"{show(parts[0])} {name} 0 has no value") from None
+        raise ExpressionError(f"{name} divides {show(parts[0])} by 0") from None
     except (OverflowError, ValueError) as error:
         raise ExpressionError(f"{name}: {error}") from None
     if not isinstance(result, bool) and not abs(result) < MAX_NUMBER:
@@ -98,7 +91,9 @@ def _bounded(function: Callable[..., Any], name: str, parts: list[Any]) -> Any:
 
 def _called(name: str, parts: list[Any]) -> Any:
     if name not in FUNCTIONS:
-        raise ExpressionError(f"no function '{name}'", did_you_mean(name, FUNCTIONS) or f"there are {one_of(FUNCTIONS)}")
+        raise ExpressionError(
+            f"no function '{name}'", did_you_mean(name, FUNCTIONS) or f"there are {one_of(FUNCTIONS)}"
+        )
     function, counts = FUNCTIONS[name]
     if len(parts) not in counts:
         raise ExpressionError(f"{name} takes {counts[0]} to {counts[-1]} values, got {len(parts)}")

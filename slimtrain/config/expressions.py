@@ -1,9 +1,9 @@
 """`$(EXPRESSION)` read: a few operators and functions over params, by a parser of our own; nothing is ever executed.
 
-    expression = choice ["if" choice "else" expression]
-    choice     = operands joined by or, and, not, comparisons, + -, * / // %, in this order of binding
-    operand    = number | 'text' | true | false | null | name | name(expression, ...) | operand[expression]
-               | -operand | (expression)
+expression = choice ["if" choice "else" expression]
+choice     = operands joined by or, and, not, comparisons, + -, * / // %, in this order of binding
+operand    = number | 'text' | true | false | null | name | name(expression, ...) | operand[expression]
+           | -operand | (expression)
 """
 
 import re

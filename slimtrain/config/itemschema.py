@@ -66,7 +66,9 @@ def _entry(catalog: Catalog) -> Schema:
     }
     use = mapping({"use": {**TEXT, "description": "a named scope."}, "with": _WITH, **COPIES}, ["use"])
     clear = {"const": True, "description": "drops every default that is active."}
-    return any_of({**TEXT, "description": "a named scope."}, defaults, use, mapping({"clear": clear, **COPIES}, ["clear"]))
+    return any_of(
+        {**TEXT, "description": "a named scope."}, defaults, use, mapping({"clear": clear, **COPIES}, ["clear"])
+    )
 
 
 def _one_or_many(schema: Schema) -> Schema:

@@ -92,6 +92,11 @@ def substitute(node: Node, values: Params, problems: list[Problem]) -> Node:
     return Node(None, node.mark)
 
 
+def _nearest(name: str, values: Params) -> str:
+    here = f"params here are {one_of(values)}" if values else "there are no params here"
+    return did_you_mean(name, values) or here
+
+
 class _Filling:
     """Writes one tree out, counting what it makes; lives for that tree."""
 
@@ -139,17 +144,15 @@ class _Filling:
 
     def param(self, name: str, node: Node, values: Params) -> Node:
         if name in values:
-            return values[name]
-        here = f"params here are {one_of(values)}" if values else "there are no params here"
-        self.problems.append(Problem("", f"'{node.text}' names no param", did_you_mean(name, values) or here, node.mark))
+            return Node(values[name].value, values[name].mark, name)
+        self.problems.append(Problem("", f"'{node.text}' names no param", _nearest(name, values), node.mark))
         return Node(None, node.mark)
 
     def computed(self, term: Term, node: Node, values: Params) -> Node:
         if unknown := [name for name in names(term) if name not in values]:
-            here = f"params here are {one_of(values)}" if values else "there are no params here"
-            return self.fail(node, f"no param '{unknown[0]}'", did_you_mean(unknown[0], values) or here)
+            return self.fail(node, f"no param '{unknown[0]}'", _nearest(unknown[0], values))
         if term.operator == "name":
-            return values[term.value]
+            return self.param(term.value, node, values)
         try:
             return make(evaluate(term, {name: plain(values[name]) for name in names(term)}), node.mark)
         except ExpressionError as error:

@@ -14,7 +14,7 @@ from slimtrain.errors import Mark, Problem, did_you_mean
 
 @dataclass(frozen=True)
 class Builder:
-    """What building shares: named scopes and blocks; names, end points, items and sizes of blocks so far; the resolver."""
+    """What building shares: named scopes and blocks; names, end points and items so far; the resolver."""
 
     scopes: Scopes
     blocks: Mapping[str, Node]
@@ -22,7 +22,6 @@ class Builder:
     names: Names = field(default_factory=Names)
     points: dict[str, Mark] = field(default_factory=dict)
     items: list[Mark] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
 
     def problem(self, where: str, what: str, hint: str = "", mark: Mark | None = None) -> None:
         self.resolver.problem(where, what, hint, mark)

@@ -87,7 +87,7 @@ def _normalizer_arguments(catalog: Catalog) -> Schema:
 
 def _section(definition: Definition, special: Mapping[str, Schema]) -> Schema:
     """A section's mapping; `special` has the keys whose values say more than their annotation."""
-    plain = arguments((p for p in definition.parameters.values() if p.name not in special))
+    plain = arguments(p for p in definition.parameters.values() if p.name not in special)
     told = {n: described(definition.parameters[n], s) for n, s in special.items()}
     properties = {name: {**plain, **told}[name] for name in definition.parameters}
     return {"description": definition.summary, **mapping(properties), "type": ["object", "null"]}

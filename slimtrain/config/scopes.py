@@ -15,6 +15,7 @@ from slimtrain.config.params import Params, bound, substitute
 from slimtrain.errors import Mark, did_you_mean, one_of
 
 MAX_DEPTH = 32
+MAX_WRITTEN = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,20 @@ def _use(scopes: Scopes, site: Node, name: Node, given: Node | None, env: Env, i
         return env
     if values is None:
         return env
-    return enter(scopes, substitute(declaration, values, problems), env, (*inside, str(name.text)))
+    return enter(scopes, written_out(scopes.resolver, declaration, values), env, (*inside, str(name.text)))
+
+
+def written_out(resolver: Resolver, body: Node, values: Params) -> Node:
+    """The body of a scope or block with its params put in; a problem, once, where all bodies together grow too large."""
+    before = sum(resolver.sizes)
+    if before > MAX_WRITTEN:
+        return Node(None, body.mark)
+    filled = substitute(body, values, resolver.problems)
+    resolver.sizes.append(filled.size)
+    if before + filled.size > MAX_WRITTEN:
+        what = f"blocks and scopes of more than {MAX_WRITTEN} values, all written out"
+        resolver.problem("model", what, "repeat less", body.mark)
+    return filled
 
 
 def _declaration(scopes: Scopes, body: Node) -> Node | None:

@@ -15,7 +15,7 @@ TEXT: Schema = {"type": "string"}
 PARAM: Schema = {"type": "string", "pattern": r"^\$\w+$|\$\{\w+\}|\$\("}
 """`$param` or `$(expression)`, which may stand for any value."""
 _COLUMN: Schema = {"anyOf": [{"type": "array"}, {"type": "integer", "minimum": 0, "maximum": MAX_COPIES}, PARAM]}
-COPIES: Mapping[str, Schema] = {
+COPIES: dict[str, Schema] = {
     "for": {
         "type": "object",
         "minProperties": 1,

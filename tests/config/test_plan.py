@@ -106,6 +106,20 @@ def test_a_repeated_tap_is_a_tap(plan):
     assert item.kind == "tap" and len(list(plan("- tap: {layers: [flatten], repeat: 2}").layers())) == 2
 
 
+def test_a_default_scope_is_made_unique(paths, problems):
+    unit = "{layers: [flatten], default_scope: unit}"
+    assert paths(
+        f"- {unit}\n- {unit}\n- {{layers: [{unit}, flatten: {{default_scope: unit}}], scope: unit_2}}\n- {unit}"
+    ) == [
+        "unit/Flatten",
+        "unit_1/Flatten",
+        "unit_2/unit/Flatten",
+        "unit_2/unit_1",
+        "unit_3/Flatten",
+    ]
+    assert paths("- flatten: {default_scope: a, scope: b}") == ["b"]
+
+
 def test_joins(plan):
     built = plan(f"""- residual: {{scope: r, layers: [{{{FC}}}], activation_fn: relu}}
 - concat:

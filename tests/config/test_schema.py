@@ -94,9 +94,10 @@ LAYERS = {
     "stack": "[{stack: {layer: fully_connected, stack_args: [64, 32], scope: fc}},"
     " {stack: {layer: fully_connected, stack_args: [[64], {num_outputs: 3}]}}]",
     "copies": "[{for: {n: 2, act: [relu, null]}, layers: [{fully_connected: {when: $(n == 2), num_outputs: $(3 * n),"
-    " activation_fn: $act}}]}, {dropout: {when: false}}, {add: {for: {n: [1]}, branches: [[], {layers: [], when: $on}]}},"
-    " {block: plain, when: true}, {arg_scope: [{when: false, ops: dropout, keep_prob: 0.5}], layers: [dropout]}]",
-    "a default scope": "[{layers: [flatten], default_scope: unit}, {fully_connected: {num_outputs: 3, default_scope: fc}}]",
+    " activation_fn: $act}}]}, {dropout: {when: false}}, {add: {for: {n: [1]}, branches: [[],"
+    " {layers: [], when: $on}]}}, {block: plain, when: true}, {arg_scope: [{when: false, ops: dropout, keep_prob: 0.5}], layers: [dropout]}]",
+    "a default scope": "[{layers: [flatten], default_scope: unit},"
+    " {fully_connected: {num_outputs: 3, default_scope: fc}}]",
     "tap": "[{tap: {layers: [flatten], scope: aux}}, flatten]",
     "blocks": "[{block: wide, with: {n: 3, act: null}, scope: w}, {block: wide, with: {n: 3}}, {block: plain}]",
     "named scopes": "[{arg_scope: [listed, {use: full, with: {k: 0.3}}, must, {clear: true}, alias_of],"
@@ -272,7 +273,7 @@ def test_refuses_what_the_reader_refuses(text: str) -> None:
     assert problems(complete(text))
 
 
-FREE = ("params", "with", "scopes", "blocks", "gradient_multipliers", "variables_collections")
+FREE = ("params", "with", "for", "scopes", "blocks", "gradient_multipliers", "variables_collections")
 
 
 def renamed(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
