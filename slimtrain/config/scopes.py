@@ -91,7 +91,7 @@ def _use(scopes: Scopes, site: Node, name: Node, given: Node | None, env: Env, i
 
 
 def written_out(resolver: Resolver, body: Node, values: Params) -> Node:
-    """The body of a scope or block with its params put in; a problem, once, where all bodies together grow too large."""
+    """A scope's or block's body with its params put in; a problem, once, where all of them together grow too large."""
     before = sum(resolver.sizes)
     if before > MAX_WRITTEN:
         return Node(None, body.mark)

@@ -246,6 +246,15 @@ def test_items_have_an_end(problems, monkeypatch):
     assert found == ["3:35: model: more than 1500 items once its blocks and repeats are written out; repeat less"]
 
 
+def test_what_blocks_write_out_has_an_end(problems, monkeypatch):
+    monkeypatch.setattr("slimtrain.config.scopes.MAX_WRITTEN", 5000)
+    body = "{dropout: {for: {n: 20}, keep_prob: 0.5}}"
+    top = f"blocks: {{b: {{layers: [{body}]}}}}"
+    assert told(problems, "- {block: b, for: {i: 50}}", top) == []
+    found = told(problems, "- {block: b, for: {i: 100}}", top)
+    assert found == ["4:13: model: blocks and scopes of more than 5000 values, all written out; repeat less"]
+
+
 def test_blocks_that_double_have_an_end(problems):
     top = "blocks:\n" + "".join(
         f"  b{i}: {{params: [x], layers: [{{block: b{i + 1}, with: {{x: {{layers: [$x, $x]}}}}}}]}}\n"

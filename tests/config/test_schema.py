@@ -95,7 +95,8 @@ LAYERS = {
     " {stack: {layer: fully_connected, stack_args: [[64], {num_outputs: 3}]}}]",
     "copies": "[{for: {n: 2, act: [relu, null]}, layers: [{fully_connected: {when: $(n == 2), num_outputs: $(3 * n),"
     " activation_fn: $act}}]}, {dropout: {when: false}}, {add: {for: {n: [1]}, branches: [[],"
-    " {layers: [], when: $on}]}}, {block: plain, when: true}, {arg_scope: [{when: false, ops: dropout, keep_prob: 0.5}], layers: [dropout]}]",
+    " {layers: [], when: $on}]}}, {block: plain, when: true},"
+    " {arg_scope: [{when: false, ops: dropout, keep_prob: 0.5}], layers: [dropout]}]",
     "a default scope": "[{layers: [flatten], default_scope: unit},"
     " {fully_connected: {num_outputs: 3, default_scope: fc}}]",
     "tap": "[{tap: {layers: [flatten], scope: aux}}, flatten]",
