@@ -43,7 +43,7 @@ def network_schemas(catalog: Catalog) -> dict[str, Schema]:
 def _declarations(catalog: Catalog) -> dict[str, Schema]:
     """Named scopes, and what may stand after `arg_scope:`."""
     function = mapping({"params": ref("params"), "arg_scope": ref("arg_scope")}, ["arg_scope"])
-    names = {"type": "array", "items": TEXT}
+    names = {"type": "array", "items": {"type": ["string", "object"]}}
     entries = {"type": "array", "items": ref("arg_scope_entry")}
     return {
         "scopes": {"type": ["object", "null"], "additionalProperties": any_of(ref("arg_scope"), function)},

@@ -21,16 +21,20 @@ _PLACE = re.compile(r"\$\{(\w+)\}|\$\(|\A\$(\w+)\Z")
 
 
 def declared(body: Node, problems: list[Problem]) -> dict[str, Node | None]:
-    """The params of a config, scope or block: `{name: default}`, or a list of names without defaults (None)."""
+    """The params of a config, scope or block: `{name: default}`, or a list of such and of names without one (None)."""
     params = body.get("params")
     if params is None or params.value is None:
         return {}
-    if params.mapping is not None:
-        return {str(name): node for name, node in params.mapping.items()}
-    if params.sequence is not None and all(p.text for p in params.sequence):
-        return {str(p.text): None for p in params.sequence}
-    problems.append(Problem("params", f"expected a mapping or a list of names, got {params.what}", mark=params.mark))
-    return {}
+    found: dict[str, Node | None] = {}
+    for entry in params.sequence if params.sequence is not None else (params,):
+        if entry.mapping is not None:
+            found |= {str(name): node for name, node in entry.mapping.items()}
+        elif params.sequence is not None and entry.text:
+            found[entry.text] = None
+        else:
+            what = f"expected a mapping or a list of names, got {entry.what}"
+            problems.append(Problem("params", what, mark=entry.mark))
+    return found
 
 
 def bound(

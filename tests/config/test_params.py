@@ -93,6 +93,7 @@ def test_given_values_beat_defaults():
     assert bind("params: {a: 1}", "{a: null}") == ({"a": None}, [])
     assert bind("layers: []") == ({}, [])
     assert bind("params: [a]", "{a: 1}") == ({"a": 1}, [])
+    assert bind("params: [a, {b: 2, c: $(a + b)}]", "{a: 1}") == ({"a": 1, "b": 2, "c": 3}, [])
 
 
 def test_a_default_is_made_of_the_params_around_it_and_above_it():
@@ -122,6 +123,9 @@ def test_unknown_params_are_named():
 
 
 def test_params_and_with_have_a_form():
+    assert bind("params: [3, a]", "{a: 1}")[1] == [
+        "net.yaml:1:10: params: expected a mapping or a list of names, got 3"
+    ]
     assert bind("params: 3")[1] == ["net.yaml:1:9: params: expected a mapping or a list of names, got 3"]
     assert bind("params: {a: 1}", "[a]")[1] == ["net.yaml:1:1: block unit: 'with' is a mapping of params, got a list"]
 
