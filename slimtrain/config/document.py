@@ -8,11 +8,11 @@ from typing import Any
 from slimtrain.config.arguments import Call, Resolver, resolve
 from slimtrain.config.catalog import LOSS_WORDS, WORDS, Catalog, Definition, Parameter
 from slimtrain.config.merge import load
-from slimtrain.config.nodes import Node
+from slimtrain.config.nodes import Node, plain
 from slimtrain.config.params import Params, bound, substitute, used
 from slimtrain.config.places import Builder, Place, unconsumed
 from slimtrain.config.plan import build_items
-from slimtrain.config.records import Argument, Component, Plan
+from slimtrain.config.records import Argument, Component, Origin, Plan
 from slimtrain.config.scopes import Scopes, enter
 from slimtrain.config.sections import DATA, INPUT, MODEL, TOP, TRAIN, Data, Train
 from slimtrain.errors import ConfigError, Problem, did_you_mean, one_of
@@ -20,7 +20,7 @@ from slimtrain.errors import ConfigError, Problem, did_you_mean, one_of
 
 @dataclass(frozen=True)
 class Document:
-    """A checked config; `sections` holds the arguments of `top`, `data`, `model`, `input` and `train`."""
+    """A checked config; `sections` holds the arguments of `top`, `params`, `data`, `model`, `input` and `train`."""
 
     path: Path
     catalog: Catalog
@@ -76,7 +76,7 @@ def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
     plan, more, warnings = _model(resolver, node, params)
     if resolver.problems:
         raise ConfigError(*in_order(_causes(resolver.problems)))
-    sections |= {"train": train, **more, **({"data": data} if source else {})}
+    sections |= {"train": train, **more, **({"data": data} if source else {}), "params": _explained(written, params)}
     top = values_of(sections["top"])
     return Document(
         path=path,
@@ -101,6 +101,13 @@ def _params(resolver: Resolver, node: Node) -> Params:
     if params is None or params.mapping is None:
         return {}
     return bound("params", node, None, node, {}, resolver.problems) or {}
+
+
+def _explained(node: Node, params: Params) -> dict[str, Argument]:
+    """The params as arguments: each one's value, and how it was written."""
+    written = _part(node, "params").mapping or {}
+    origins = {key: Origin("config", key.mark) for key in written}
+    return {str(k): Argument(plain(params[k]), origins[k], ((origins[k], plain(v)),)) for k, v in written.items()}
 
 
 def _written_out(node: Node, params: Params, problems: list[Problem]) -> Node:

@@ -316,13 +316,14 @@ def test_params_of_several_files(tmp_path, toys):
 
 PIECES = NAMED.split("\n")
 TOKENS = ["{", "}", "[]", "{}", ": ", "- ", "null", "3", "-1", "1e9", "true", "$width", "${decay}x", "flatten", "''"]
+TOKENS += ["$(width + 1)", "$(1 if", "for: {i: 2}", "when: $(i > 1)", "for: {w: [1, $width]}", "params", "$(units[9])"]
 TOKENS += ["layers", "ops", "use: base", "block: unit", "repeat: 3", "reuse: true", "inputs: [a, b]", "scope: a"]
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_mutation_of_a_config_makes_any_error_but_a_config_error(toys, data):
-    lines = list(PIECES)
+    lines = list(data.draw(st.sampled_from([PIECES, TABLE.split("\n")])))
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(lines) - 1))
         kind = data.draw(st.sampled_from(["drop", "copy", "token"]))
@@ -337,6 +338,15 @@ def test_no_mutation_of_a_config_makes_any_error_but_a_config_error(toys, data):
     quietly("\n".join(lines), toys)
 
 
+ODD = [
+    "$(2 * width)",
+    "$(width)",
+    {"for": {"i": 3}},
+    {"when": False},
+    {"for": {"i": [[], None]}, "when": "$(i == null)"},
+]
+
+
 def subtrees(value):
     below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [value, *(s for v in below for s in subtrees(v))]
@@ -345,12 +355,13 @@ def subtrees(value):
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_no_exchange_of_values_makes_any_error_but_a_config_error(toys, data):
-    tree = plain(read_text(NAMED, "net.yaml"))
-    odd = st.sampled_from([None, True, -1, 3, 0.5, float("nan"), "", "conv2d", "$width", [], {}, [[]], {"a": {}}])
+    text = data.draw(st.sampled_from([NAMED, TABLE]))
+    tree = plain(read_text(text, "net.yaml"))
+    odd = st.sampled_from([None, True, -1, 3, 0.5, float("nan"), "", "conv2d", "$width", [], {}, [[]], {"a": {}}, *ODD])
     for _ in range(data.draw(st.integers(1, 3))):
         into = data.draw(st.sampled_from([t for t in subtrees(tree) if isinstance(t, (dict, list)) and t]))
         key = data.draw(st.sampled_from(list(into) if isinstance(into, dict) else range(len(into))))
-        into[key] = deepcopy(data.draw(odd | st.sampled_from(subtrees(plain(read_text(NAMED, "net.yaml"))))))
+        into[key] = deepcopy(data.draw(odd | st.sampled_from(subtrees(plain(read_text(text, "net.yaml"))))))
     try:
         check(Path("net.yaml"), make(tree, Mark("net.yaml", 1, 1)), toys)
     except ConfigError as error:
