@@ -57,6 +57,13 @@ def _misplaced(entry: Node) -> Problem | None:
     return Problem(word, f"stands outside '{name}'", f"write '{name}: {{{word}: ...}}'", word.mark)
 
 
+def outside_a_list(word: Key) -> Problem:
+    """The problem of a word that stands in no entry of a list."""
+    return Problem(
+        word, "stands in the entries of lists only", "write '- ' before the entry, or [] around it", word.mark
+    )
+
+
 def _without(entry: Node, body: Node) -> Node:
     kept = Node({k: v for k, v in (body.mapping or {}).items() if k not in WORDS}, body.mark)
     return kept if entry is body else Node(dict.fromkeys(entry.mapping or {}, kept), entry.mark)

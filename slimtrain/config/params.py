@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from slimtrain.config.copies import copies
+from slimtrain.config.copies import WORDS, copies, outside_a_list
 from slimtrain.config.evaluate import evaluate
 from slimtrain.config.expressions import ExpressionError, Term, names, parse
 from slimtrain.config.nodes import Key, Node, make, plain, walk
@@ -110,6 +110,7 @@ class _Filling:
     def filled(self, node: Node, values: Params) -> Node:
         self.left -= 1
         if node.mapping is not None:
+            self.problems += [outside_a_list(key) for key in node.mapping if key in WORDS]
             return Node({k: self.filled(v, values) for k, v in node.mapping.items()}, node.mark)
         if node.sequence is not None:
             return Node(tuple(self.entries(node.sequence, values)), node.mark)

@@ -31,7 +31,6 @@ def write_out(text, **values):
         ("[{a: {for: {n: 2}, b: [{c: {for: {m: $n}, d: $(10 * n + m)}}]}}]",
          [{"a": {"b": [{"c": {"d": 11}}]}}, {"a": {"b": [{"c": {"d": 21}}, {"c": {"d": 22}}]}}]),
         ("[{a: {for: {row: [[1, x], [2, y]]}, b: '$(row[1])$(row[0])'}}]", [{"a": {"b": "x1"}}, {"a": {"b": "y2"}}]),
-        ("{a: {when: 1}}", {"a": {"when": 1}}),
     ],
 )  # fmt: skip
 def test_entries_are_written_out(text, found):
@@ -55,6 +54,10 @@ def test_entries_are_written_out(text, found):
         ("[{a: {for: {if: 2}}}]", "1:13: for: 'if' is no name for a param; use letters, digits and '_'"),
         ("[{a: {when: 1}}]", "1:13: when: expected true or false, got 1; write a condition: 'when: $(depth > 0)'"),
         ("[{when: true, a: {b: 1}}]", "1:3: when: stands outside 'a'; write 'a: {when: ...}'"),
+        (
+            "{arg_scope: {when: true, ops: a}}",
+            "1:14: when: stands in the entries of lists only; write '- ' before the entry, or [] around it",
+        ),
         ("[{a: {for: {n: 2}, b: $m}}]", "1:23: '$m' names no param; params here are (k, n)"),
     ],
 )
