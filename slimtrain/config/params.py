@@ -48,8 +48,10 @@ def bound(
     handed = {str(key): node for key, node in _given(where, given, params, problems).items()}
     values = dict(outer)
     for name, default in params.items():
-        if name in handed or default is not None:
-            values[name] = handed[name] if name in handed else substitute(default or site, values, problems)
+        if name in handed:
+            values[name] = handed[name]
+        elif default is not None:
+            values[name] = substitute(default, values, problems)
     missing = [name for name, default in params.items() if default is None and name not in handed]
     for name in missing:
         hint = f"add 'with: {{{name}: ...}}'"
