@@ -30,11 +30,15 @@ Env = Mapping[tuple[str, str], Setting]
 
 @dataclass(frozen=True)
 class Resolver:
-    """What resolving needs: the catalog, where problems go to, the places of the scope entries in use."""
+    """What resolving needs: the catalog, where problems go to, the places of the scope entries in use.
+
+    `sizes` are those of the bodies of blocks and scopes that were written out.
+    """
 
     catalog: Catalog
     problems: list[Problem]
     consumed: set[Mark]
+    sizes: list[int] = field(default_factory=list)
 
     def problem(self, where: str, what: str, hint: str = "", mark: Mark | None = None) -> None:
         self.problems.append(Problem(where, what, hint, mark))
@@ -105,11 +109,16 @@ def candidates(definition: Definition, call: Call, name: str) -> list[tuple[Orig
     found = []
     setting = call.env.get((definition.name, name))
     if setting is not None:
-        found += [(Origin("scope", s.mark), s.node) for s in (*setting.hidden, setting)]
-    given = next((k for k in call.given if k == name), None)
-    if given is not None:
-        found.append((Origin(call.kinds.get(name, call.kind), given.mark), call.given[given]))
+        found += [(_origin("scope", s.mark, s.node), s.node) for s in (*setting.hidden, setting)]
+    if name in call.given:
+        given = next(k for k in call.given if k == name)
+        node = call.given[given]
+        found.append((_origin(call.kinds.get(name, call.kind), given.mark, node), node))
     return found
+
+
+def _origin(kind: OriginKind, mark: Mark, node: Node) -> Origin:
+    return Origin(kind, mark, node.param, node.mark) if node.param else Origin(kind, mark)
 
 
 def _argument(resolver: Resolver, definition: Definition, call: Call, parameter: Parameter) -> Argument | None:

@@ -202,6 +202,7 @@ def argument_docs(doc: str) -> dict[str, str]:
 def words(
     *,
     scope: ScopeName | None = None,
+    default_scope: ScopeName | None = None,
     reuse: bool = False,
     inputs: Names | None = None,
     alias: Names = (),
@@ -214,6 +215,7 @@ def words(
 
     Args:
         scope: name of the item under the enclosing scope; the op's default name, made unique, where omitted.
+        default_scope: name to take where `scope` is omitted, made unique: `NAME`, `NAME_1`, ...
         reuse: take the variables of the earlier item of the same scope.
         inputs: end point, or list of them, to take instead of the previous item's output; earlier ones only.
         alias: further end-point name or names for the output.

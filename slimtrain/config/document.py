@@ -8,10 +8,11 @@ from typing import Any
 from slimtrain.config.arguments import Call, Resolver, resolve
 from slimtrain.config.catalog import LOSS_WORDS, WORDS, Catalog, Definition, Parameter
 from slimtrain.config.merge import load
-from slimtrain.config.nodes import Key, Node
+from slimtrain.config.nodes import Key, Node, plain
+from slimtrain.config.params import Params, bound, substitute, used
 from slimtrain.config.places import Builder, Place, unconsumed
 from slimtrain.config.plan import build_items
-from slimtrain.config.records import Argument, Component, Plan
+from slimtrain.config.records import Argument, Component, Origin, Plan
 from slimtrain.config.scopes import Scopes, enter
 from slimtrain.config.sections import DATA, INPUT, MODEL, TF_SLIM_KEYS, TOP, TRAIN, Data, Train
 from slimtrain.errors import ConfigError, Problem, did_you_mean, one_of
@@ -19,7 +20,7 @@ from slimtrain.errors import ConfigError, Problem, did_you_mean, one_of
 
 @dataclass(frozen=True)
 class Document:
-    """A checked config; `sections` holds the arguments of `top`, `data`, `model`, `input` and `train`."""
+    """A checked config; `sections` holds the arguments of `top`, `params`, `data`, `model`, `input` and `train`."""
 
     path: Path
     catalog: Catalog
@@ -67,18 +68,20 @@ def check(path: Path, node: Node, catalog: Catalog) -> Document:
 
 def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
     resolver = Resolver(catalog, [], set())
+    written, params = node, _params(resolver, node)
+    node = _written_out(written, params, resolver.problems)
     sections = {"top": _section(resolver, TOP, node, "config")}
     train = _section(resolver, TRAIN, _by_our_names(resolver, _part(node, "train")), "train")
     source, data = _data(resolver, _part(node, "data"))
-    plan, more, warnings = _model(resolver, node)
+    plan, more, warnings = _model(resolver, node, params)
     if resolver.problems:
-        raise ConfigError(*in_order(resolver.problems))
-    sections |= {"train": train, **more, **({"data": data} if source else {})}
+        raise ConfigError(*in_order(_causes(resolver.problems)))
+    sections |= {"train": train, **more, **({"data": data} if source else {}), "params": _explained(written, params)}
     top = values_of(sections["top"])
     return Document(
         path=path,
         catalog=catalog,
-        text=node,
+        text=written,
         seed=top["seed"],
         data=Data(**{n: data[n].value for n in DATA.parameters}) if source else None,
         source=source,
@@ -88,13 +91,49 @@ def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
         optimizer=top["optimizer"],
         train=Train(**values_of(train)),
         sections=sections,
-        warnings=tuple(warnings),
+        warnings=(*_unused(written), *warnings),
     )
+
+
+def _params(resolver: Resolver, node: Node) -> Params:
+    """The config's params; each may be made of those above it."""
+    params = node.get("params")
+    if params is None or params.mapping is None:
+        return {}
+    return bound("params", node, None, node, {}, resolver.problems) or {}
+
+
+def _explained(node: Node, params: Params) -> dict[str, Argument]:
+    """The params as arguments: each one's value, and how it was written."""
+    written = _part(node, "params").mapping or {}
+    origins = {key: Origin("config", key.mark) for key in written}
+    return {str(k): Argument(plain(params[k]), origins[k], ((origins[k], plain(v)),)) for k, v in written.items()}
+
+
+def _written_out(node: Node, params: Params, problems: list[Problem]) -> Node:
+    """The config with its params put in; scopes and blocks, which have params of their own, where they are used."""
+    if node.mapping is None:
+        return node
+    later = ("params", "scopes", "blocks")
+    return Node({k: v if k in later else substitute(v, params, problems) for k, v in node.mapping.items()}, node.mark)
+
+
+def _unused(node: Node) -> list[Problem]:
+    """Warnings for params that nothing reads."""
+    read = set(used(node))
+    unread = [key for key in _part(node, "params").mapping or {} if key not in read]
+    return [Problem("params", f"'{k}' is never used", "remove it, or write $" + k, k.mark, "warning") for k in unread]
 
 
 def values_of(arguments: Mapping[str, Argument]) -> dict[str, Any]:
     """The arguments' values by name."""
     return {name: argument.value for name, argument in arguments.items()}
+
+
+def _causes(problems: list[Problem]) -> list[Problem]:
+    """The problems without those of a value that no param could be put into: what it lacks is told once."""
+    unfilled = {p.mark for p in problems if not p.where}
+    return [p for p in problems if not p.where or p.mark not in unfilled]
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
@@ -155,13 +194,13 @@ def _all(definitions: Mapping[str, Definition]) -> dict[str, Parameter]:
     return {n: replace(p, default=None, annotation=Any) for n, p in found.items()}
 
 
-def _model(resolver: Resolver, node: Node) -> tuple[Plan, dict[str, Any], list[Problem]]:
+def _model(resolver: Resolver, node: Node, params: Params) -> tuple[Plan, dict[str, Any], list[Problem]]:
     model = _part(node, "model")
     arguments = _section(resolver, MODEL, model, "model")
     shape = _section(resolver, INPUT, _part(model, "input"), "model.input")
     named = {str(k): v for k, v in (_part(node, "scopes").mapping or {}).items()}
     blocks = {str(k): v for k, v in (_part(node, "blocks").mapping or {}).items()}
-    scopes = Scopes(named, {}, resolver)
+    scopes = Scopes(named, params, {}, resolver)
     builder = Builder(scopes, blocks, resolver)
     root = arguments["scope"].value or ""
     place = Place(root, enter(scopes, model.get("arg_scope"), {}))

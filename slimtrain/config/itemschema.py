@@ -6,6 +6,7 @@ from slimtrain.config.catalog import SCOPABLE_WORDS, WORDS, Catalog, Definition
 from slimtrain.config.items import MAX_REPEATS
 from slimtrain.config.scopes import scopable
 from slimtrain.config.valueschema import (
+    COPIES,
     NULL,
     PARAM,
     TEXT,
@@ -42,7 +43,7 @@ def network_schemas(catalog: Catalog) -> dict[str, Schema]:
 def _declarations(catalog: Catalog) -> dict[str, Schema]:
     """Named scopes, and what may stand after `arg_scope:`."""
     function = mapping({"params": ref("params"), "arg_scope": ref("arg_scope")}, ["arg_scope"])
-    names = {"type": "array", "items": TEXT}
+    names = {"type": "array", "items": {"type": ["string", "object"]}}
     entries = {"type": "array", "items": ref("arg_scope_entry")}
     return {
         "scopes": {"type": ["object", "null"], "additionalProperties": any_of(ref("arg_scope"), function)},
@@ -63,9 +64,11 @@ def _entry(catalog: Catalog) -> Schema:
         **has("ops", {"description": "the ops whose defaults these are.", **_one_or_many(listed)}),
         **({"allOf": chosen} if chosen else {}),
     }
-    use = mapping({"use": {**TEXT, "description": "a named scope."}, "with": _WITH}, ["use"])
+    use = mapping({"use": {**TEXT, "description": "a named scope."}, "with": _WITH, **COPIES}, ["use"])
     clear = {"const": True, "description": "drops every default that is active."}
-    return any_of({**TEXT, "description": "a named scope."}, defaults, use, mapping({"clear": clear}, ["clear"]))
+    return any_of(
+        {**TEXT, "description": "a named scope."}, defaults, use, mapping({"clear": clear, **COPIES}, ["clear"])
+    )
 
 
 def _one_or_many(schema: Schema) -> Schema:
@@ -79,18 +82,18 @@ def _lists(op: str) -> Schema:
 def _defaults(definition: Definition) -> Schema:
     own = {n: ref(f"{definition.kind}.{definition.name}/properties/{n}") for n in definition.parameters}
     words = {n: ref(f"words/properties/{n}") for n in SCOPABLE_WORDS}
-    return mapping({**own, **words, "ops": {}})
+    return mapping({**own, **words, "ops": {}, **COPIES})
 
 
 def _items(catalog: Catalog) -> dict[str, Schema]:
     """The items of `layers`: ops, blocks, joins, repeats, stacks, taps."""
     used = {k: s for k, s in _block_keys().items() if k != "layers"}
     return {
-        "words": mapping(arguments(WORDS.values(), params=True)),
+        "words": mapping(arguments(WORDS.values())),
         "layers": {**PARAM, "type": ["array", "null", "string"], "items": ref("item")},
         "item": _item(catalog),
-        "block": mapping(_block_keys(), ["layers"]),
-        "reference": mapping(used | {"block": TEXT, "with": _WITH}, ["block"]),
+        "block": mapping(_block_keys() | COPIES, ["layers"]),
+        "reference": mapping(used | {"block": TEXT, "with": _WITH, **COPIES}, ["block"]),
         "blocks": {
             "type": ["object", "null"],
             "additionalProperties": mapping(_block_keys() | {"params": ref("params")}, ["layers"]),
@@ -111,7 +114,7 @@ def _block_keys() -> dict[str, Schema]:
 def _item(catalog: Catalog) -> Schema:
     layers, joins = catalog.kind("layer"), catalog.kind("join")
     ops = {n: ref(f"{d.kind}.{d.name}") for n, d in (*layers.items(), *joins.items())}
-    forms = {"repeat": _repeat(), "stack": _stack(layers), "tap": mapping(_block_keys())}
+    forms = {"repeat": _repeat(), "stack": _stack(layers), "tap": mapping(_block_keys() | COPIES)}
     return any_of(*named(layers), PARAM, one_key({**ops, **forms}), ref("block"), ref("reference"))
 
 
@@ -121,7 +124,7 @@ def _repeat() -> Schema:
 
 
 def _stack(layers: Mapping[str, Definition]) -> Schema:
-    known = dict.fromkeys(n for d in layers.values() for n in (*d.parameters, *WORDS))
+    known = dict.fromkeys(n for d in layers.values() for n in (*d.parameters, *WORDS, *COPIES))
     told = "one entry a layer: [64, 32], [[64, 3], [32, 1]] or [{num_outputs: 64}]."
     listed = {"type": ["array", "string"], "items": {"propertyNames": {"enum": [*known]}}}
     own = {"layer": ref("item"), "stack_args": {"description": told, **listed}}
@@ -132,17 +135,17 @@ def _stack(layers: Mapping[str, Definition]) -> Schema:
 
 
 def _group_keys() -> dict[str, Schema]:
-    return {**_words(), "arg_scope": ref("arg_scope")}
+    return {**_words(), "arg_scope": ref("arg_scope"), **COPIES}
 
 
 def _layer(definition: Definition) -> Schema:
-    own = arguments(definition.parameters.values(), params=True)
-    return {"description": definition.summary, **or_param({**own, **_words()})}
+    own = arguments(definition.parameters.values())
+    return {"description": definition.summary, **or_param({**own, **_words(), **COPIES})}
 
 
 def _join(definition: Definition) -> Schema:
-    own = arguments(definition.parameters.values(), params=True)
-    branches: dict[str, Schema] = {"branches": {"type": "array", "items": ref("branch")}}
+    own = arguments(definition.parameters.values())
+    branches: dict[str, Schema] = {"branches": with_params({"type": "array", "items": ref("branch")})}
     if definition.name == "residual":
         branches = {"shortcut": ref("layers"), "layers": ref("layers")}
     return {"description": definition.summary, **mapping({**own, **branches, **_group_keys()})}

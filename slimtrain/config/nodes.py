@@ -24,10 +24,14 @@ class Key(str):
 
 @dataclass(frozen=True)
 class Node:
-    """One value of a config: a scalar, a list of nodes, or a mapping from keys to nodes; and its place."""
+    """One value of a config: a scalar, a list of nodes, or a mapping from keys to nodes; and its place.
+
+    `param` is the param whose value it is, where it stands for one.
+    """
 
     value: "Scalar | tuple[Node, ...] | dict[Key, Node]"
     mark: Mark
+    param: str = ""
 
     @property
     def mapping(self) -> "dict[Key, Node] | None":

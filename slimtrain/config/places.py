@@ -42,6 +42,7 @@ def path_of(
 ) -> str:
     """The item's full scope path, opened; '' for an item without a scope."""
     scope = arguments["scope"].value if "scope" in arguments else None
+    default = arguments["default_scope"].value or default if "default_scope" in arguments else default
     reuse = bool(arguments["reuse"].value) if "reuse" in arguments else False
     if scope is None:
         if reuse:

@@ -12,10 +12,10 @@ from slimtrain.config.arguments import Call, resolve
 from slimtrain.config.catalog import WORDS, Definition, Description
 from slimtrain.config.items import Form, form_of, repeated, split, stacked, with_scope
 from slimtrain.config.nodes import Key, Node
-from slimtrain.config.params import bound, substitute
+from slimtrain.config.params import bound
 from slimtrain.config.places import Builder, Place, path_of, register, words_of
 from slimtrain.config.records import Argument, Component, GroupPlan, Item, LayerPlan, Words
-from slimtrain.config.scopes import enter
+from slimtrain.config.scopes import enter, written_out
 from slimtrain.errors import Mark, did_you_mean, one_of
 
 MAX_ITEMS = 10_000
@@ -133,9 +133,9 @@ def _filled(builder: Builder, form: Form, name: str, body: Node) -> Mapping[Key,
         return None
     problems = builder.resolver.problems
     site = Node(None, form.mark)
-    values = bound(f"block {name}", body, form.body.get(_key("with")), site, problems)
+    values = bound(f"block {name}", body, form.body.get(_key("with")), site, builder.scopes.params, problems)
     own = Node({k: v for k, v in (body.mapping or {}).items() if k != "params"}, body.mark)
-    return None if values is None else substitute(own, values, problems).mapping
+    return None if values is None else written_out(builder.resolver, own, values).mapping
 
 
 def _join(builder: Builder, place: Place, form: Form) -> Item | None:

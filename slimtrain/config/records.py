@@ -11,15 +11,21 @@ OriginKind: TypeAlias = Literal["default", "scope", "call", "config"]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value was set: a function's default, an arg scope, the call, or elsewhere in the config."""
+    """Where a value was set: a function's default, an arg scope, the call, or elsewhere in the config.
+
+    `param` is the param that stands there, `written` where that got its value.
+    """
 
     kind: OriginKind
     mark: Mark | None = None
+    param: str = ""
+    written: Mark | None = None
 
     def __str__(self) -> str:
         if self.mark is None:
             return "default"
-        return COMMAND_LINE if self.mark.file == COMMAND_LINE else f"{self.kind} at {self.mark.short}"
+        at = COMMAND_LINE if self.mark.file == COMMAND_LINE else f"{self.kind} at {self.mark.short}"
+        return f"{at}, ${self.param} at {self.written.short}" if self.written else at
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def _words(words: Words) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, parameter in WORDS.items():
         argument = words.arguments.get(name)
-        if name != "scope" and argument is not None and argument.value != parameter.default:
+        if name not in ("scope", "default_scope") and argument is not None and argument.value != parameter.default:
             found[name] = _value(argument)
     if words.inputs:
         found["inputs"] = Leaf(["/" + name for name in words.inputs])

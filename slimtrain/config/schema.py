@@ -11,6 +11,7 @@ from slimtrain.config.catalog import Catalog, Definition, Parameter
 from slimtrain.config.itemschema import network_schemas
 from slimtrain.config.sections import DATA, INPUT, MODEL, TF_SLIM_KEYS, TOP, TRAIN
 from slimtrain.config.valueschema import (
+    COPIES,
     NULL,
     PARAM,
     Schema,
@@ -38,7 +39,7 @@ _COMPONENTS = (
     "schedule",
     "preprocess",
 )
-_IN_LAYERS = ("activation", "initializer", "regularizer", "normalizer")
+_LISTED = ("loss", "metric", "preprocess")
 
 
 def json_schema(catalog: Catalog) -> Schema:
@@ -86,7 +87,7 @@ def _normalizer_arguments(catalog: Catalog) -> Schema:
 
 def _section(definition: Definition, special: Mapping[str, Schema]) -> Schema:
     """A section's mapping; `special` has the keys whose values say more than their annotation."""
-    plain = arguments((p for p in definition.parameters.values() if p.name not in special), params=False)
+    plain = arguments(p for p in definition.parameters.values() if p.name not in special)
     told = {n: described(definition.parameters[n], s) for n, s in special.items()}
     properties = {name: {**plain, **told}[name] for name in definition.parameters}
     return {"description": definition.summary, **mapping(properties), "type": ["object", "null"]}
@@ -114,7 +115,7 @@ def _data(sources: Mapping[str, Definition]) -> Schema:
     section = _section(DATA, {"source": any_of(*named(sources))})
     own: dict[str, Schema] = {}
     for source in sources.values():
-        for name, schema in arguments(source.parameters.values(), params=False).items():
+        for name, schema in arguments(source.parameters.values()).items():
             own[name] = any_of(own.get(name, schema), schema)
     chosen = [{"if": has("source", {"const": name}), "then": ref(f"source.{d.name}")} for name, d in sources.items()]
     return {
@@ -127,7 +128,7 @@ def _data(sources: Mapping[str, Definition]) -> Schema:
 def _source(definition: Definition) -> Schema:
     parameters = definition.parameters.values()
     shared = {name: ref(f"data/properties/{name}") for name in DATA.parameters}
-    keys = {**arguments(parameters, params=False), **shared}
+    keys = {**arguments(parameters), **shared}
     return {"description": definition.summary, **mapping(keys, _required(parameters))}
 
 
@@ -137,15 +138,14 @@ def _required(parameters: Iterable[Parameter]) -> list[str]:
 
 def _component(definition: Definition, kind: str) -> Schema:
     """What may stand after `name:` where a component is wanted: its arguments, or its main one alone."""
-    inside = kind in _IN_LAYERS
     parameters = {**definition.parameters, **extra_words(kind, definition)}
     required = [] if kind == "normalizer" else _required(parameters.values())
-    forms = [mapping(arguments(parameters.values(), inside), required)]
+    copies = COPIES if kind in _LISTED else {}
+    forms = [mapping({**arguments(parameters.values()), **copies}, required)]
     main = definition.description.main
     if main and set(required) <= {main}:
-        forms.append(_not_a_mapping(value(parameters[main].annotation, inside)))
-    forms += [*([] if required else [NULL]), *([PARAM] if inside else [])]
-    return {"description": definition.summary, **any_of(*forms)}
+        forms.append(_not_a_mapping(value(parameters[main].annotation)))
+    return {"description": definition.summary, **any_of(*forms, *([] if required else [NULL]), PARAM)}
 
 
 def _not_a_mapping(schema: Schema) -> Schema:
@@ -160,4 +160,4 @@ def _one_of_kind(catalog: Catalog, kind: str) -> Schema:
     bare = {n: d for n, d in known.items() if kind == "normalizer" or not _required(d.parameters.values())}
     boxed = one_key({name: ref(f"{kind}.{d.name}") for name, d in known.items()})
     number = [{"type": "number"}] if kind == "schedule" else []
-    return any_of(*number, *named(bare), boxed, *([PARAM] if kind in _IN_LAYERS else []))
+    return any_of(*number, *named(bare), boxed, PARAM)

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from slimtrain.config.arguments import Env, Resolver, Setting
 from slimtrain.config.catalog import SCOPABLE_WORDS, Catalog, Definition
 from slimtrain.config.nodes import Key, Node
-from slimtrain.config.params import bound, substitute
+from slimtrain.config.params import Params, bound, substitute
 from slimtrain.errors import Mark, did_you_mean, one_of
 
 MAX_DEPTH = 32
+MAX_WRITTEN = 1_000_000
 
 
 @dataclass(frozen=True)
 class Scopes:
-    """The named scopes of a config, what was declared so far (place to text), and the resolver's lists."""
+    """The named scopes of a config, its params, what was declared so far (place to text), and the resolver's lists."""
 
     named: Mapping[str, Node]
+    params: Params
     declared: dict[Mark, str]
     resolver: Resolver
 
@@ -76,7 +78,7 @@ def _use(scopes: Scopes, site: Node, name: Node, given: Node | None, env: Env, i
         scopes.resolver.problem(where, "enters itself: " + " -> ".join((*inside, str(name.text))), mark=name.mark)
         return env
     problems = scopes.resolver.problems
-    values = bound(where, body, given, site, problems)
+    values = bound(where, body, given, site, scopes.params, problems)
     declaration = _declaration(scopes, body)
     if declaration is None:
         scopes.resolver.problem(
@@ -85,7 +87,20 @@ def _use(scopes: Scopes, site: Node, name: Node, given: Node | None, env: Env, i
         return env
     if values is None:
         return env
-    return enter(scopes, substitute(declaration, values, problems), env, (*inside, str(name.text)))
+    return enter(scopes, written_out(scopes.resolver, declaration, values), env, (*inside, str(name.text)))
+
+
+def written_out(resolver: Resolver, body: Node, values: Params) -> Node:
+    """A scope's or block's body with its params put in; a problem, once, where all of them together grow too large."""
+    before = sum(resolver.sizes)
+    if before > MAX_WRITTEN:
+        return Node(None, body.mark)
+    filled = substitute(body, values, resolver.problems)
+    resolver.sizes.append(filled.size)
+    if before + filled.size > MAX_WRITTEN:
+        what = f"blocks and scopes of more than {MAX_WRITTEN} values, all written out"
+        resolver.problem("model", what, "repeat less", body.mark)
+    return filled
 
 
 def _declaration(scopes: Scopes, body: Node) -> Node | None:

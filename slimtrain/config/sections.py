@@ -28,6 +28,7 @@ class Top:
 
     Args:
         extends: file or files that lie under this one.
+        params: names and values that `$name` and `$(expression)` read everywhere in the config.
         seed: number from 0 that fixes the initial weights, the data's order and dropout.
         data: where examples come from.
         scopes: named arg scopes.
@@ -40,6 +41,7 @@ class Top:
     """
 
     extends: Names | None = None
+    params: Mapping[str, Any] | None = None
     seed: Whole = 0
     data: Mapping[str, Any] | None = None
     scopes: Mapping[str, Any] | None = None

@@ -7,12 +7,24 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from slimtrain.config import values
 from slimtrain.config.catalog import Definition, Parameter, called
+from slimtrain.config.copies import MAX_COPIES
 
 Schema: TypeAlias = dict[str, Any]
 NULL: Schema = {"type": "null"}
 TEXT: Schema = {"type": "string"}
-PARAM: Schema = {"type": "string", "pattern": r"^\$\w+$|\$\{\w+\}"}
-"""`$param`, which may stand for any value inside named scopes and blocks."""
+PARAM: Schema = {"type": "string", "pattern": r"^\$\w+$|\$\{\w+\}|\$\("}
+"""`$param` or `$(expression)`, which may stand for any value."""
+_COLUMN: Schema = {"anyOf": [{"type": "array"}, {"type": "integer", "minimum": 0, "maximum": MAX_COPIES}, PARAM]}
+COPIES: dict[str, Schema] = {
+    "for": {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": _COLUMN,
+        "description": "a copy of this entry for each entry of these lists; N stands for 1 to N.",
+    },
+    "when": {"anyOf": [{"type": "boolean"}, PARAM], "description": "whether this entry is there."},
+}
+"""What an entry of a list may have besides its own keys."""
 
 
 def ref(name: str) -> Schema:
@@ -60,14 +72,9 @@ def named(definitions: Mapping[str, Definition]) -> list[Schema]:
     return [{"const": name, "description": d.summary} for name, d in definitions.items()]
 
 
-def arguments(parameters: Iterable[Parameter], params: bool) -> dict[str, Schema]:
-    """`{name: schema}` of arguments, with their meaning and defaults.
-
-    Args:
-        parameters: the arguments.
-        params: whether `$param` may stand for a value.
-    """
-    return {p.name: described(p, value(p.annotation, params)) for p in parameters}
+def arguments(parameters: Iterable[Parameter]) -> dict[str, Schema]:
+    """`{name: schema}` of arguments, with their meaning and defaults."""
+    return {p.name: described(p, value(p.annotation)) for p in parameters}
 
 
 def described(parameter: Parameter, schema: Schema) -> Schema:
@@ -83,19 +90,18 @@ def written(default: Any) -> Any:
     return [written(v) for v in default] if isinstance(default, tuple) else default
 
 
-def value(annotation: Any, params: bool = False) -> Schema:
-    """JSON Schema of the values that an annotation takes.
+def value(annotation: Any) -> Schema:
+    """JSON Schema of the values that an annotation takes, and of the params that may stand for them.
 
     Args:
         annotation: a plain type or a marked one, as in slimtrain.config.values.
-        params: whether `$param` may stand for the value, or for one inside it.
     """
     kind = values.marker(annotation)
     if kind is None:
         schema = plain_schema(annotation)
     else:
         schema = any_of(_marked(kind), *([NULL] if values.takes_null(annotation) else []))
-    return with_params(schema) if params else schema
+    return with_params(schema)
 
 
 def _marked(kind: Any) -> Schema:

@@ -85,6 +85,18 @@ def swish(inputs: Array) -> Array:
 
 
 @activation()
+def hard_sigmoid(inputs: Array) -> Array:
+    """relu6(x + 3) / 6 (Howard et al., 2019)."""
+    return jax.nn.relu6(inputs + 3) / 6
+
+
+@activation()
+def hard_swish(inputs: Array) -> Array:
+    """x * relu6(x + 3) / 6 (Howard et al., 2019)."""
+    return inputs * hard_sigmoid(inputs)
+
+
+@activation()
 def gelu(inputs: Array, *, approximate: bool = False) -> Array:
     """x times the normal distribution function of x.
 

@@ -76,7 +76,8 @@ def avg_pool(inputs: Array, size: Sequence[int], stride: Sequence[int], padding:
     total: Array = lax.reduce_window(inputs, 0.0, lax.add, *windows, padding)
     if padding == "VALID":
         return total / prod(size)
-    ones = jnp.ones((1, *inputs.shape[1:]), inputs.dtype)
+    # One channel is enough, and XLA computes it while compiling: seconds for a net of many pools if it were all.
+    ones = jnp.ones([1 if axis in "NC" else n for axis, n in zip(data_format, inputs.shape, strict=True)], inputs.dtype)
     counted: Array = lax.reduce_window(ones, 0.0, lax.add, *windows, padding)
     return total / counted
 

@@ -51,9 +51,11 @@ def declare(
 
     output = jax.eval_shape(run, jax.ShapeDtypeStruct(shape, dtype))  # type: ignore[no-untyped-call]
     record = found["record"]
+    parameters = _sums((s.name.rpartition("/")[0], prod(s.shape)) for s in record.specs.values())
+    flops = _sums(record.flops.items())
     return Declaration(
         specs=dict(record.specs),
-        end_points=tuple(_counted(e, record) for e in record.listed.values()),
+        end_points=tuple(_counted(e, parameters, flops) for e in record.listed.values()),
         updates=tuple(record.updates),
         inputs=dict(record.inputs),
         output_shape=tuple(output.shape),
@@ -62,15 +64,22 @@ def declare(
     )
 
 
-def _counted(end_point: EndPoint, record: Record) -> EndPoint:
+def _sums(numbers: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The sum over each path of the numbers that stand at it and below it."""
+    found: dict[str, int] = {}
+    for path, number in numbers:
+        while path:
+            found[path] = found.get(path, 0) + number
+            path = path.rpartition("/")[0]
+    return found
+
+
+def _counted(end_point: EndPoint, parameters: Mapping[str, int], flops: Mapping[str, int]) -> EndPoint:
     """An end point with the parameters and operations of all that stands under its path."""
     if end_point.name == "__output__":
         return end_point
     path = end_point.path
-    inside = path + "/"
-    parameters = sum(prod(s.shape) for s in record.specs.values() if s.name.startswith(inside))
-    flops = sum(n for p, n in record.flops.items() if p == path or p.startswith(inside))
-    return replace(end_point, parameters=parameters, flops=flops)
+    return replace(end_point, parameters=parameters.get(path, 0), flops=flops.get(path, 0))
 
 
 def init(specs: Mapping[str, VarSpec], key: Array) -> tuple[Arrays, Arrays]:

@@ -87,6 +87,7 @@ def test_the_words_of_items_have_a_meaning_each():
     assert set(WORDS) == {
         *(
             "scope",
+            "default_scope",
             "reuse",
             "inputs",
             "alias",

@@ -99,8 +99,8 @@ def test_sections_may_be_empty(document):
         (
             "modle: {}",
             [
-                "net.yaml:1:1: config: unknown key 'modle'; did you mean 'model'? (config takes: extends, seed, "
-                "data, scopes, blocks, model, losses, metrics, optimizer, train)",
+                "net.yaml:1:1: config: unknown key 'modle'; did you mean 'model'? (config takes: extends, params, "
+                "seed, data, scopes, blocks, model, losses, metrics, optimizer, train)",
             ],
         ),
         ("train: [1]", ["net.yaml:1:8: config: train: expected a mapping, got [1]"]),
@@ -255,15 +255,75 @@ def quietly(text, toys):
         assert error.problems and all(str(p) for p in error.problems)
 
 
+TABLE = """
+params: {classes: 3, width: 4, wide: $(2 * width), unread: 1}
+seed: $width
+blocks:
+  unit: {params: [n], layers: [{fully_connected: {num_outputs: $(n * width)}}]}
+scopes:
+  act: {params: {fn: tanh}, arg_scope: [{when: $(width > 1), ops: [fully_connected], activation_fn: $fn}]}
+model:
+  arg_scope: act
+  layers:
+    - {block: unit, with: {n: $wide}, for: {i: 2}, scope: unit_$(i)}
+    - fully_connected: {num_outputs: $classes, scope: logits}
+losses: [{softmax_cross_entropy: {for: {end: [logits, unit_2]}, logits: $end}}]
+"""
+
+
+def test_params_reach_every_part_of_a_config(document):
+    found = document(TABLE)
+    first, _, last = found.plan.layers()
+    assert (found.seed, first.op.value("num_outputs"), last.op.value("num_outputs")) == (4, 32, 3)
+    assert last.op.value("activation_fn").name == "tanh"
+    assert [loss.value("logits") for loss in found.losses] == ["logits", "unit_2"]
+    assert [str(w) for w in found.warnings] == [
+        "net.yaml:2:52: params: 'unread' is never used; remove it, or write $unread   [warning]"
+    ]
+
+
+def test_a_param_is_changed_from_the_command_line_and_says_so(document):
+    found = document(TABLE, "params.width=1", "params.classes=7")
+    first, _, last = found.plan.layers()
+    assert (found.seed, first.op.value("num_outputs"), last.op.value("num_outputs")) == (1, 2, 7)
+    assert last.op.value("activation_fn").name == "relu"
+    assert str(last.op.arguments["num_outputs"].origin) == "call at net.yaml:12, $classes at command line"
+    assert str(last.op.arguments["activation_fn"].origin) == "default"
+    fn = document(TABLE).plan.items[0].branches[0][0].op.arguments["activation_fn"]
+    assert str(fn.origin) == "scope at net.yaml:7, $fn at net.yaml:7"
+    with pytest.raises(ConfigError, match="no key 'clases' in 'params'; did you mean 'classes'?"):
+        document(TABLE, "params.clases=7")
+
+
+def test_a_param_that_is_none_is_told_once(problems):
+    assert problems(TABLE.replace("num_outputs: $classes", "num_outputs: $clases")) == [
+        "net.yaml:12:38: '$clases' names no param; did you mean 'classes'?"
+    ]
+    assert problems(TABLE.replace("$(2 * width)", "$(2 * wider)"))[0] == (
+        "net.yaml:2:38: '$(2 * wider)': no param 'wider'; did you mean 'width'?"
+    )
+    assert problems("params: [a]\nmodel: {layers: [flatten]}") == [
+        "net.yaml:1:9: config: params: expected a mapping, got ['a']"
+    ]
+
+
+def test_params_of_several_files(tmp_path, toys):
+    (tmp_path / "base.yaml").write_text(TABLE)
+    (tmp_path / "over.yaml").write_text("extends: base.yaml\nparams: {classes: 5, unread: 0}\n")
+    found = read(tmp_path / "over.yaml", (), toys)
+    assert [layer.op.value("num_outputs") for layer in found.plan.layers()] == [32, 32, 5]
+
+
 PIECES = NAMED.split("\n")
 TOKENS = ["{", "}", "[]", "{}", ": ", "- ", "null", "3", "-1", "1e9", "true", "$width", "${decay}x", "flatten", "''"]
+TOKENS += ["$(width + 1)", "$(1 if", "for: {i: 2}", "when: $(i > 1)", "for: {w: [1, $width]}", "params", "$(units[9])"]
 TOKENS += ["layers", "ops", "use: base", "block: unit", "repeat: 3", "reuse: true", "inputs: [a, b]", "scope: a"]
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_mutation_of_a_config_makes_any_error_but_a_config_error(toys, data):
-    lines = list(PIECES)
+    lines = list(data.draw(st.sampled_from([PIECES, TABLE.split("\n")])))
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(lines) - 1))
         kind = data.draw(st.sampled_from(["drop", "copy", "token"]))
@@ -278,6 +338,15 @@ def test_no_mutation_of_a_config_makes_any_error_but_a_config_error(toys, data):
     quietly("\n".join(lines), toys)
 
 
+ODD = [
+    "$(2 * width)",
+    "$(width)",
+    {"for": {"i": 3}},
+    {"when": False},
+    {"for": {"i": [[], None]}, "when": "$(i == null)"},
+]
+
+
 def subtrees(value):
     below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [value, *(s for v in below for s in subtrees(v))]
@@ -286,12 +355,13 @@ def subtrees(value):
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_no_exchange_of_values_makes_any_error_but_a_config_error(toys, data):
-    tree = plain(read_text(NAMED, "net.yaml"))
-    odd = st.sampled_from([None, True, -1, 3, 0.5, float("nan"), "", "conv2d", "$width", [], {}, [[]], {"a": {}}])
+    text = data.draw(st.sampled_from([NAMED, TABLE]))
+    tree = plain(read_text(text, "net.yaml"))
+    odd = st.sampled_from([None, True, -1, 3, 0.5, float("nan"), "", "conv2d", "$width", [], {}, [[]], {"a": {}}, *ODD])
     for _ in range(data.draw(st.integers(1, 3))):
         into = data.draw(st.sampled_from([t for t in subtrees(tree) if isinstance(t, (dict, list)) and t]))
         key = data.draw(st.sampled_from(list(into) if isinstance(into, dict) else range(len(into))))
-        into[key] = deepcopy(data.draw(odd | st.sampled_from(subtrees(plain(read_text(NAMED, "net.yaml"))))))
+        into[key] = deepcopy(data.draw(odd | st.sampled_from(subtrees(plain(read_text(text, "net.yaml"))))))
     try:
         check(Path("net.yaml"), make(tree, Mark("net.yaml", 1, 1)), toys)
     except ConfigError as error:

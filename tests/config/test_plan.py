@@ -106,6 +106,20 @@ def test_a_repeated_tap_is_a_tap(plan):
     assert item.kind == "tap" and len(list(plan("- tap: {layers: [flatten], repeat: 2}").layers())) == 2
 
 
+def test_a_default_scope_is_made_unique(paths, problems):
+    unit = "{layers: [flatten], default_scope: unit}"
+    assert paths(
+        f"- {unit}\n- {unit}\n- {{layers: [{unit}, flatten: {{default_scope: unit}}], scope: unit_2}}\n- {unit}"
+    ) == [
+        "unit/Flatten",
+        "unit_1/Flatten",
+        "unit_2/unit/Flatten",
+        "unit_2/unit_1",
+        "unit_3/Flatten",
+    ]
+    assert paths("- flatten: {default_scope: a, scope: b}") == ["b"]
+
+
 def test_joins(plan):
     built = plan(f"""- residual: {{scope: r, layers: [{{{FC}}}], activation_fn: relu}}
 - concat:
@@ -230,6 +244,15 @@ def test_items_have_an_end(problems, monkeypatch):
         layers = f"{{layers: [{layers}], repeat: 1000}}"
     found = told(problems, f"- {layers}")
     assert found == ["3:35: model: more than 1500 items once its blocks and repeats are written out; repeat less"]
+
+
+def test_what_blocks_write_out_has_an_end(problems, monkeypatch):
+    monkeypatch.setattr("slimtrain.config.scopes.MAX_WRITTEN", 5000)
+    body = "{dropout: {for: {n: 20}, keep_prob: 0.5}}"
+    top = f"blocks: {{b: {{layers: [{body}]}}}}"
+    assert told(problems, "- {block: b, for: {i: 50}}", top) == []
+    found = told(problems, "- {block: b, for: {i: 100}}", top)
+    assert found == ["4:13: model: blocks and scopes of more than 5000 values, all written out; repeat less"]
 
 
 def test_blocks_that_double_have_an_end(problems):

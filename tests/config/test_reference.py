@@ -70,7 +70,7 @@ def test_reference_page() -> None:
     page = reference(catalog().kind("layer")["conv2d"])
     assert page.startswith("conv2d (layer, also convolution2d)\n\nAdds a 2-D convolution")
     assert "\nnum_outputs          whole number from 1         required  output channels.\n" in page
-    assert "Every layer takes besides: scope, reuse" in page
+    assert "Every layer takes besides: scope, default_scope, reuse" in page
     order = [page.index(word) for word in ("argument ", "Variables:", "Returns:", "Raises:", "Source:")]
     assert order == sorted(order) and "Args:" not in page
     assert not page.endswith("\n")

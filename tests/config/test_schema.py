@@ -96,12 +96,19 @@ LAYERS = {
     " {repeat: {layer: flatten, repetitions: 2, arg_scope: []}}]",
     "stack": "[{stack: {layer: fully_connected, stack_args: [64, 32], scope: fc}},"
     " {stack: {layer: fully_connected, stack_args: [[64], {num_outputs: 3}]}}]",
+    "copies": "[{for: {n: 2, act: [relu, null]}, layers: [{fully_connected: {when: $(n == 2), num_outputs: $(3 * n),"
+    " activation_fn: $act}}]}, {dropout: {when: false}}, {add: {for: {n: [1]}, branches: [[],"
+    " {layers: [], when: $on}]}}, {block: plain, when: true},"
+    " {arg_scope: [{when: false, ops: dropout, keep_prob: 0.5}], layers: [dropout]}]",
+    "a default scope": "[{layers: [flatten], default_scope: unit},"
+    " {fully_connected: {num_outputs: 3, default_scope: fc}}]",
     "tap": "[{tap: {layers: [flatten], scope: aux}}, flatten]",
     "blocks": "[{block: wide, with: {n: 3, act: null}, scope: w}, {block: wide, with: {n: 3}}, {block: plain}]",
     "named scopes": "[{arg_scope: [listed, {use: full, with: {k: 0.3}}, must, {clear: true}, alias_of],"
     " layers: [dropout]}]",
 }
 AROUND = """
+params: {{on: true}}
 scopes:
   listed: [{{ops: dropout, keep_prob: 0.5}}]
   full: {{params: {{k: 0.9}}, arg_scope: {{ops: [dropout], keep_prob: $k, trainable: false}}}}
@@ -198,6 +205,11 @@ TYPOS = {
     "argument of another source": "data: {source: digits, path: x}",
     "missing path": "data: {source: mnist}",
     "no source": "data: {batch_size: 3}",
+    "params": "params: [a]",
+    "a condition": "model: {layers: [{flatten: {when: 1}}]}",
+    "a condition outside": "model: {layers: [{when: true, dropout: {keep_prob: 0.5}}]}",
+    "a table": "model: {layers: [{dropout: {for: [1, 2]}}]}",
+    "a column": "model: {layers: [{dropout: {for: {n: x}}}]}",
     "train key": "train: {epoch: 3}",
     "train type": "train: {epochs: many}",
     "model key": "model: {layer: [flatten]}",
@@ -267,7 +279,7 @@ def test_refuses_what_the_reader_refuses(text: str) -> None:
     assert problems(complete(text))
 
 
-FREE = ("params", "with", "scopes", "blocks", "gradient_multipliers", "variables_collections")
+FREE = ("params", "with", "for", "scopes", "blocks", "gradient_multipliers", "variables_collections")
 
 
 def renamed(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
@@ -300,11 +312,11 @@ def test_descriptions_and_defaults_come_from_the_definitions() -> None:
     assert SCHEMA["$defs"]["train"]["properties"]["keep"]["default"] == 3
 
 
-def test_a_params_value_stands_at_any_depth_and_only_inside_layers() -> None:
+def test_a_params_value_stands_anywhere_and_at_any_depth() -> None:
     layer = "model: {{layers: [{{conv2d: {{num_outputs: 3, kernel_size: {}}}}}]}}"
     assert problems(layer.format("[$k, 3]")) == problems(layer.format("$k")) == []
     assert problems(layer.format("k"))
-    assert problems("optimizer: {sgd: {learning_rate: $rate}}")
+    assert problems("optimizer: {sgd: {learning_rate: $rate}}\ntrain: {epochs: $(2 * n)}\nlosses: [$loss]") == []
 
 
 def test_an_empty_catalog_makes_a_valid_schema() -> None:

@@ -185,7 +185,6 @@ def test_named_scopes_that_are_wrong(problems):
         "net.yaml:4:6: arg_scope c: holds no 'arg_scope'; write a list of entries, or {params, arg_scope}",
         "net.yaml:5:22: arg_scope: no 'prams' beside 'arg_scope'",
         "net.yaml:7:40: '$y' names no param; there are no params here",
-        "net.yaml:7:40: conv2d 'c': stride: should be a whole number from 1, or a list of 2 of them, got null",
         "net.yaml:11:15: arg_scope e: param 'x' is not given; add 'with: {x: ...}'",
         "net.yaml:11:18: arg_scope e: param 'x' is not given; add 'with: {x: ...}'",
         "net.yaml:11:34: arg_scope e: no param 'y'; it takes (x)",

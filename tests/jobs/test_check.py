@@ -148,6 +148,19 @@ def test_explain_shows_a_sum_of_regularizers_whole(cli, small):
     assert told.out.startswith("conv1.weights_regularizer = {sum: {regularizer_list: [{l1: {scale: 0.1}}]}}   (")
 
 
+def test_explain_tells_a_param_and_where_it_stands(cli, config):
+    path = config(
+        "params: {n: 3, wide: $(2 * n)}\nmodel: {input: {shape: [4]}, layers: [fully_connected: {num_outputs: $wide}]}"
+    )
+    assert cli("explain", path, "params.wide", "params.n=5").out.splitlines() == [
+        f"params.wide = 10   (config at {path.name}:1)",
+        f'  config at {path.name}:1  "$(2 * n)"',
+    ]
+    assert cli("explain", path, "params.n", "params.n=5").out.startswith("params.n = 5   (command line)")
+    told = cli("explain", path, "fully_connected.num_outputs").out.splitlines()[0]
+    assert told.endswith(f"(call at {path.name}:2, $wide at {path.name}:1)")
+
+
 def test_explain_suggests(cli, small):
     unknown = cli("explain", small, "conv1.paddin")
     assert unknown.code == 2 and "explain: no value 'conv1.paddin'; did you mean 'conv1.padding'" in unknown.err

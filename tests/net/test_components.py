@@ -26,6 +26,8 @@ ACTIVATIONS = {
     "softmax": ({}, np.exp(WIDE - 30) / np.exp(WIDE - 30).sum()),
     "leaky_relu": ({}, np.where(WIDE > 0, WIDE, 0.2 * WIDE)),
     "swish": ({}, WIDE / (1 + np.exp(-WIDE))),
+    "hard_sigmoid": ({}, np.clip(WIDE + 3, 0, 6) / 6),
+    "hard_swish": ({}, WIDE * np.clip(WIDE + 3, 0, 6) / 6),
     "gelu": ({}, WIDE * NORMAL),
 }
 # arguments, mean and variance of the values that a kernel of this shape starts with

@@ -1,5 +1,6 @@
 """The one door of convolutions and pools."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -35,3 +36,11 @@ def test_pools_keep_half_precision_and_the_value_of_a_constant(padding):
         got = pool(inputs, (3, 3), (2, 2), padding, "NHWC")
         assert got.dtype == jnp.bfloat16
         np.testing.assert_array_equal(np.asarray(got, np.float32), np.full(got.shape, -3, np.float32))
+
+
+@pytest.mark.parametrize("data_format", ["NHWC", "NCHW"])
+def test_an_average_counts_its_windows_once_for_all_channels(data_format):
+    inputs = numbers(2, 5, 5, 64)
+    jaxpr = jax.make_jaxpr(lambda x: avg_pool(x, (3, 3), (1, 1), "SAME", data_format))(inputs).jaxpr
+    summed = [e.invars[0].aval.size for e in jaxpr.eqns if e.primitive.name == "reduce_window_sum"]
+    assert sorted(summed) == [5 * 5 if data_format == "NHWC" else 5 * 64, inputs.size]

@@ -32,6 +32,21 @@ def activation(scope: Scope, inputs: Array, *, activation_fn: Activation = relu)
     return outputs
 
 
+@layer(scope="Scale")
+def scale(scope: Scope, inputs: Array, *, multiplier: Number) -> Array:
+    """Multiplies every value by a constant.
+
+    Args:
+        multiplier: the constant.
+
+    Returns:
+        The inputs' shape.
+
+    Source: the scaled residuals of Inception-ResNet (Szegedy et al., 2016).
+    """
+    return inputs * multiplier
+
+
 @layer(scope="softmax")
 def softmax(scope: Scope, inputs: Array) -> Array:
     """Applies the softmax over the last axis.

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from slimtrain.config.catalog import layer
-from slimtrain.config.values import ImageFormat, Padding, PoolFormat, Size, Size2D, Size3D, VolumeFormat
+from slimtrain.config.values import Axes, ImageFormat, Padding, PoolFormat, Size, Size2D, Size3D, VolumeFormat
 from slimtrain.lazy import Array, jnp
 from slimtrain.net.layers.common import need_rank
 from slimtrain.net.lowering import avg_pool, dilated_avg_pool, dilated_max_pool, max_pool
@@ -182,6 +182,31 @@ def global_avg_pool(
     need_rank("global_avg_pool", inputs, 4)
     axes = (2, 3) if data_format == "NCHW" else (1, 2)
     return jnp.mean(inputs, axes, keepdims=keep_dims)
+
+
+@layer(scope="Mean")
+def reduce_mean(scope: Scope, inputs: Array, *, axis: Axes, keep_dims: bool = False) -> Array:
+    """Takes the mean over axes: of frames, say, or of all pixels of a video.
+
+    Args:
+        axis: the axes, from 1 (0 is the batch); negative ones count from the last.
+        keep_dims: keep them, of length 1.
+
+    Returns:
+        The inputs' shape without them.
+
+    Raises:
+        LayerError: an axis that the inputs do not have, or the batch.
+
+    Source: tf.reduce_mean.
+    """
+    wrong = [a for a in axis if not -inputs.ndim < a < inputs.ndim or a == 0]
+    if wrong:
+        raise LayerError(
+            f"axis {wrong[0]} is no axis of an example, of inputs of rank {inputs.ndim}",
+            f"use 1 to {inputs.ndim - 1}, or negative ones",
+        )
+    return jnp.mean(inputs, tuple({a % inputs.ndim for a in axis}), keepdims=keep_dims)
 
 
 def spread(value: Size, dimensions: int) -> tuple[int, ...]:

@@ -70,6 +70,32 @@ def pad(
     return jnp.pad(inputs, widths, mode=mode.lower())
 
 
+@layer(scope="Crop")
+def crop(scope: Scope, inputs: Array, *, croppings: Pairs) -> Array:
+    """Cuts examples at their edges.
+
+    Args:
+        croppings: [before, after] for each axis after the batch; those left out at the end are not cut.
+
+    Returns:
+        The inputs' shape, each axis shorter by its croppings.
+
+    Raises:
+        LayerError: more pairs than axes; croppings that leave nothing.
+
+    Source: tf.slice.
+    """
+    if len(croppings) > inputs.ndim - 1:
+        raise LayerError(
+            f"{len(croppings)} pairs for inputs {shown(inputs.shape)}", "one pair for each axis after the batch"
+        )
+    lengths = inputs.shape[1 : len(croppings) + 1]
+    if any(sum(pair) >= n for pair, n in zip(croppings, lengths, strict=True)):
+        raise LayerError(f"croppings {[list(p) for p in croppings]} leave nothing of {shown(inputs.shape)}")
+    cuts = [slice(before, n - after) for (before, after), n in zip(croppings, lengths, strict=True)]
+    return inputs[(slice(None), *cuts)]
+
+
 @layer(scope="SpatialSqueeze")
 def squeeze(scope: Scope, inputs: Array, *, axis: Axes | None = None) -> Array:
     """Removes axes of length 1.

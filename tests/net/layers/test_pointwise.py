@@ -7,13 +7,17 @@ import pytest
 from nets import layers, numbers, scope
 
 from slimtrain.errors import ConfigError
-from slimtrain.net.layers.pointwise import activation, lrn, maxout, scale_gradient, spatial_softmax, unit_norm
+from slimtrain.net.layers.pointwise import activation, lrn, maxout, scale, scale_gradient, spatial_softmax, unit_norm
 
 
 def test_an_activation_by_itself():
     inputs = numbers(2, 3)
     np.testing.assert_array_equal(activation(scope(), inputs), np.maximum(inputs, 0))
     np.testing.assert_allclose(activation(scope(), inputs, activation_fn=np.tanh), np.tanh(inputs))
+
+
+def test_scale_multiplies_by_a_constant():
+    np.testing.assert_array_equal(scale(scope(), jnp.asarray([[1.0, -4.0]]), multiplier=0.5), [[0.5, -2.0]])
 
 
 def test_maxout_takes_runs_of_neighbours():

@@ -7,7 +7,7 @@ import pytest
 from nets import layers, numbers, scope
 
 from slimtrain.errors import ConfigError
-from slimtrain.net.layers.pool import global_avg_pool, max_pool2d, pool
+from slimtrain.net.layers.pool import global_avg_pool, max_pool2d, pool, reduce_mean
 
 
 def test_the_defaults_are_stride_2_and_valid():
@@ -28,6 +28,16 @@ def test_global_average(data_format):
     np.testing.assert_allclose(global_avg_pool(scope(), inputs, data_format=data_format), want, 1e-5, 1e-6)
     kept = global_avg_pool(scope(), inputs, data_format=data_format, keep_dims=True)
     np.testing.assert_allclose(kept, np.expand_dims(want, axes), 1e-5, 1e-6)
+
+
+def test_mean_over_axes():
+    inputs = numbers(2, 3, 4, 5)
+    want = inputs.astype(np.float64).mean((1, 3))
+    np.testing.assert_allclose(reduce_mean(scope(), inputs, axis=(1, -1)), want, 1e-5, 1e-6)
+    assert reduce_mean(scope(), inputs, axis=(1, 1, -3), keep_dims=True).shape == (2, 1, 4, 5)
+    for axis in (0, 4, -4):
+        with pytest.raises(ConfigError, match=f"axis {axis} is no axis of an example, of inputs of rank 4"):
+            layers(f"[reduce_mean: {{axis: [{axis}]}}]")
 
 
 def test_a_window_larger_than_the_inputs_is_refused():

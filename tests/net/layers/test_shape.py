@@ -6,7 +6,15 @@ import pytest
 from nets import layers, numbers, scope
 
 from slimtrain.errors import ConfigError
-from slimtrain.net.layers.shape import images_to_sequence, one_hot_encoding, pad, reshape, sequence_to_images, squeeze
+from slimtrain.net.layers.shape import (
+    crop,
+    images_to_sequence,
+    one_hot_encoding,
+    pad,
+    reshape,
+    sequence_to_images,
+    squeeze,
+)
 
 
 def test_shapes():
@@ -22,6 +30,14 @@ def test_padding_modes():
     np.testing.assert_array_equal(pad(scope(), row, paddings=((1, 1),), constant_values=9.0), [[9, 1, 2, 3, 9]])
     np.testing.assert_array_equal(pad(scope(), row, paddings=((2, 0),), mode="REFLECT"), [[3, 2, 1, 2, 3]])
     np.testing.assert_array_equal(pad(scope(), row, paddings=((2, 0),), mode="SYMMETRIC"), [[2, 1, 1, 2, 3]])
+
+
+def test_cropping():
+    inputs = jnp.asarray(numbers(2, 4, 5, 3))
+    np.testing.assert_array_equal(crop(scope(), inputs, croppings=((1, 0), (0, 2))), inputs[:, 1:, :3])
+    np.testing.assert_array_equal(crop(scope(), inputs, croppings=()), inputs)
+    padded = pad(scope(), inputs, paddings=((2, 1),))
+    np.testing.assert_array_equal(crop(scope(), padded, croppings=((2, 1),)), inputs)
 
 
 def test_one_hot_encoding():
@@ -48,6 +64,8 @@ def test_images_become_sequences_and_images_again(order):
         ("squeeze: {axis: [0]}", "axis 0 of the inputs"),
         ("pad: {paddings: [[0, 4]], mode: REFLECT}", "are longer than REFLECT can mirror"),
         ("pad: {paddings: [[1, 1], [1, 1], [1, 1], [1, 1]]}", "4 pairs for inputs [batch, 4, 4, 2]"),
+        ("crop: {croppings: [[2, 2]]}", "croppings [[2, 2]] leave nothing of [batch, 4, 4, 2]"),
+        ("crop: {croppings: [[0, 0], [0, 0], [0, 0], [0, 0]]}", "4 pairs for inputs [batch, 4, 4, 2]"),
         ("pad: {paddings: 3}", "should be a list of [before, after], got 3"),
         ("sequence_to_images: {height: 2}", "expects inputs of rank 3, got rank 4"),
     ],

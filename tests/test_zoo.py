@@ -1,0 +1,70 @@
+"""The nets of TF-Slim as configs: each against the facts that were read off the original's training graph."""
+
+import json
+from functools import cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slimtrain.config.document import read
+from slimtrain.jobs.builtin import catalog
+from slimtrain.jobs.check import check
+from slimtrain.jobs.inspect import inspect
+
+ROOT = Path(__file__).parents[1]
+FACTS = {path.stem: path for path in sorted((ROOT / "tests/nets").glob("*.json"))}
+NETS = {path.stem: path for path in sorted((ROOT / "configs/nets").glob("*.yaml"))}
+MISSING = sorted(FACTS.keys() - NETS.keys())
+every_net = pytest.mark.parametrize("name", NETS)
+
+
+@cache
+def found(name: str, *overrides: str) -> dict[str, Any]:
+    """What `slimtrain inspect --json` says of a net."""
+    return inspect(read(NETS[name], overrides, catalog())).record()
+
+
+@cache
+def facts(name: str) -> dict[str, Any]:
+    return json.loads(FACTS[name].read_text())
+
+
+@pytest.mark.xfail(bool(MISSING), reason=f"{len(MISSING)} to come: {', '.join(MISSING)}", strict=True)
+def test_every_net_is_there():
+    assert not MISSING and NETS.keys() == FACTS.keys()
+
+
+@every_net
+def test_a_net_is_tf_slims(name):
+    net, original = found(name), facts(name)
+    assert {v["name"]: v["shape"] for v in net["variables"]} == original["variables"]
+    shapes = {e["name"]: e["shape"][1:] for e in net["end_points"]}
+    stated = {n: shape for n, shape in original["end_points"].items() if shape is not None}
+    assert original["end_points"].keys() <= shapes.keys()
+    assert {n: shapes[n] for n in stated} == stated
+    assert net["parameters"] == {
+        "trainable": original["trainable_parameters"],
+        "total": original["model_parameters"],
+    }
+    assert net["update_ops"] == original["update_ops"]
+    assert net["regularization_losses"] == original["regularization_losses"]
+
+
+@every_net
+def test_a_net_takes_another_number_of_classes(name):
+    before, after = (v["variables"] for v in (found(name), found(name, "params.num_classes=7")))
+    shapes = {v["name"]: v["shape"] for v in after}
+    assert [v["name"] for v in before] == list(shapes)
+    heads = [v for v in before if v["shape"] != shapes[v["name"]]]
+    assert heads and {prod(v["shape"]) // v["shape"][-1] for v in heads} >= {1}
+    assert {shapes[v["name"]][-1] for v in heads} == {7}
+
+
+@every_net
+def test_a_net_opens_with_its_figures_and_command_and_passes_the_check(name):
+    head = NETS[name].read_text().split("\n\n", 1)[0]
+    assert f"{facts(name)['trainable_parameters']:,} parameters" in head
+    assert f"# slimtrain inspect configs/nets/{name}.yaml [params.num_classes=N]" in head
+    assert check(NETS[name], (), (), fast=True) == []
