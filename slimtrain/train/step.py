@@ -13,7 +13,7 @@ from slimtrain.lazy import Array, jax, jnp, optax
 from slimtrain.net.graph import Forward
 from slimtrain.net.passes import Arrays, apply, init, regularization
 from slimtrain.net.scope import VarSpec
-from slimtrain.train.objective import Objective, Sum, loss_sums, metric_sums
+from slimtrain.train.objective import Objective, Sum, loss_sums, loss_values, metric_sums
 from slimtrain.train.optim import clipped, multiplied
 
 Batch = Mapping[str, Any]
@@ -57,8 +57,8 @@ def fresh(task: Task, parameters: Arrays, statistics: Arrays, seed: int) -> Stat
     return State(parameters, statistics, optimizer, jnp.int32(0), jnp.uint32(seed), jnp.bool_(True))
 
 
-def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str, Array]]:
-    """One step: (state, batch) -> (new state, metrics of this step, with the weights before it)."""
+def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str, Any]]:
+    """One step: (state, batch) -> (new state, loss and sums of metrics, with the weights before it)."""
     key = jax.random.fold_in(jax.random.key(state.seed), state.step)
     trained = _of(task.trained, state.parameters)
 
@@ -102,8 +102,8 @@ def _losses(task: Task, parameters: Arrays, statistics: Arrays, batch: Batch, ke
         update_ops=task.train.update_ops,
         scope=task.scope,
     )
-    losses = {n: s.mean() for n, s in loss_sums(task.objective, output, end_points, batch).items()}
-    metrics = {n: s.mean() for n, s in metric_sums(task.objective, output, end_points, batch).items()}
+    losses = loss_values(task.objective, loss_sums(task.objective, output, end_points, batch))
+    metrics = metric_sums(task.objective, output, end_points, batch)
     penalty = regularization(task.specs, parameters)
     return sum(losses.values(), start=penalty), (statistics, metrics)
 

@@ -1,10 +1,12 @@
 """One contract for all losses, metrics, optimizers and schedules; a new one is a row here."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from nets import numbers
+from nets import measured, numbers
 
 from slimtrain.jobs.builtin import catalog
 
@@ -19,8 +21,40 @@ LOSSES = {
     "hinge_loss": {},
     "cosine_distance": {"axis": 1},
     "huber_loss": {"delta": 0.5},
+    "mean_pairwise_squared_error": {},
+    "contrastive_loss": {"margin": 0.5},
+    "triplet_semihard_loss": {"margin": 0.5},
+    "lifted_struct_loss": {"margin": 0.5},
+    "npairs_loss": {"reg_lambda": 0.1},
+    "npairs_loss_multilabel": {"reg_lambda": 0.1},
 }
-METRICS = {"accuracy": {}, "top_k": {"k": 2}}
+METRICS = {
+    "accuracy": {},
+    "top_k": {"k": 2},
+    "precision": {"average": "micro"},
+    "recall": {"average": "none"},
+    "f1": {"class_id": 1},
+    "false_positive_rate": {"average": "weighted"},
+    "false_negative_rate": {},
+    "confusion_matrix": {},
+    "mean_iou": {},
+    "cohen_kappa": {},
+    "auc": {"curve": "PR", "num_thresholds": 5},
+    "specificity_at_sensitivity": {"sensitivity": 0.5},
+    "sensitivity_at_specificity": {"specificity": 0.5},
+    "precision_at_recall": {"target_recall": 0.5},
+    "recall_at_precision": {"precision": 0.5, "strict_mode": True},
+    "mean_squared_error": {},
+    "root_mean_squared_error": {},
+    "mean_absolute_error": {},
+    "mean_relative_error": {},
+    "mean_cosine_distance": {"dim": 1},
+    "percentage_less": {"threshold": 0.0},
+    "mean": {},
+    "covariance": {},
+    "pearson_correlation": {},
+}
+LISTS = {"recall": (3,), "confusion_matrix": (3, 3)}
 RATE = {"learning_rate": lambda step: jnp.float32(0.1)}
 OPTIMIZERS = {
     "sgd": {},
@@ -57,24 +91,41 @@ def test_everything_registered_has_a_row_and_a_meaning(kind):
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("scale", [0.0, 1.0, 50.0])
-def test_losses_are_not_reduced_and_have_finite_gradients(name, scale):
+def test_losses_are_not_reduced_unless_of_pairs_and_have_finite_gradients(name, scale):
     logits = scale * numbers(4, 3)
     if name == "log_loss":  # of probabilities
         logits = np.clip(0.5 + 0.25 * logits / max(scale, 1.0), 0.01, 0.99)
 
+    hands = {"labels": LABELS, "mask": jnp.ones(4)}
+    given = catalog().kind("loss")[name].given
+
     def total(logits):
-        values = function("loss", name)(logits, LABELS, **LOSSES[name])
+        values = function("loss", name)(*(hands.get(n, logits) for n in given), **LOSSES[name])
         return jnp.sum(values), values
 
     (_, values), gradient = jax.jit(jax.value_and_grad(total, has_aux=True))(logits)
-    assert values.shape in ((4,), (4, 3), (4, 1))
+    assert values.shape in (((),) if "mask" in given else ((4,), (4, 3), (4, 1)))
     assert np.all(np.isfinite(values)) and np.all(np.isfinite(gradient))
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_metrics_are_one_value_an_example(name):
-    values = jax.jit(lambda x: function("metric", name)(x, LABELS, **METRICS[name]))(numbers(4, 3))
-    assert values.shape == (4,) and np.all(np.isfinite(values))
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_metrics_are_numbers_that_the_size_of_the_batches_does_not_change(name, size):
+    logits = np.abs(numbers(7, 3)) if name == "mean_relative_error" else numbers(7, 3)
+    labels = np.array([0, 2, 1, 2, 0, 1, 1])
+    text = f"[{name}: {json.dumps(METRICS[name])}]"
+    (value,) = measured(text, logits, label=labels).values()
+    assert np.shape(value) == LISTS.get(name, ()) and np.all(np.isfinite(value))
+    (batched,) = measured(text, logits, size, label=labels).values()
+    np.testing.assert_allclose(batched, value, 1e-12, 1e-15)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_are_computed_of_a_single_output_and_of_bfloat16(name):
+    more = {n: v for n, v in METRICS[name].items() if n != "class_id"}
+    for outputs in (numbers(5, 1), numbers(5, 1).astype(jnp.bfloat16)):
+        (value,) = measured(f"[{name}: {json.dumps(more)}]", outputs, label=np.array([0, 1, 1, 0, 1])).values()
+        assert np.all(np.isfinite(value))
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

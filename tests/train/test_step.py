@@ -12,6 +12,7 @@ from slimtrain.errors import ConfigError
 from slimtrain.jobs.builtin import catalog
 from slimtrain.net.passes import apply, regularization
 from slimtrain.train.devices import compiled_eval_step, compiled_train_step
+from slimtrain.train.objective import added, on_host
 from slimtrain.train.step import all_finite, fresh, start
 
 NET = """[fully_connected: {num_outputs: 5, scope: a, normalizer_fn: batch_norm, normalizer_params: {decay: 0.9},
@@ -186,10 +187,11 @@ def test_an_evaluation_counts_what_the_mask_says_and_adds_up_over_batches():
     for half in (slice(0, 4), slice(4, 6)):
         padded = {n: np.resize(v[half], (6, *v.shape[1:])) for n, v in batch().items()}
         mask = (np.arange(6) < half.stop - half.start).astype(np.float32)
-        parts.append(evaluate(state.parameters, state.statistics, {**padded, "mask": mask}))
-    for name, one in whole.items():
-        assert one.number == 6 == sum(float(p[name].number) for p in parts)
-        np.testing.assert_allclose(one.total, sum(float(p[name].total) for p in parts), 1e-5)
+        parts.append(on_host(evaluate(state.parameters, state.statistics, {**padded, "mask": mask})))
+    both = added(*parts)
+    for name, one in on_host(whole).items():
+        assert one.number == 6 == both[name].number
+        np.testing.assert_allclose(one.total, both[name].total, 1e-5)
 
 
 def test_pinned_dropout_works_in_an_evaluation():
