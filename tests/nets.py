@@ -123,7 +123,7 @@ def windows(size: int, kernel: int, stride: int, rate: int, padding: str) -> tup
 
 
 def measured(metrics: str, outputs: Any, size: int = 0, **fields: Any) -> dict[str, Any]:
-    """Metrics, a YAML list, of outputs and fields of the data, as an evaluation in padded batches of `size` has them."""
+    """Metrics, a YAML list, of outputs and fields of the data; evaluated in padded batches of `size`."""
     document = read(f"model: {{input: {{shape: [1]}}, layers: [flatten]}}\nmetrics: {metrics}")
     goal = objective((), document.metrics, document.catalog)
     whole = {"output": np.asarray(outputs), **{n: np.asarray(v) for n, v in fields.items()}}

@@ -1,6 +1,7 @@
 """One contract for all losses, metrics, optimizers and schedules; a new one is a row here."""
 
 import json
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -108,24 +109,28 @@ def test_losses_are_not_reduced_unless_of_pairs_and_have_finite_gradients(name, 
     assert np.all(np.isfinite(values)) and np.all(np.isfinite(gradient))
 
 
+@cache
+def everything(outputs, size=0):
+    """All metrics at once: what they are of 7 examples with so many outputs, in batches of `size`."""
+    logits = np.abs(numbers(7, outputs)) - (0.5 if outputs > 1 else 1.0)
+    labels = np.array([0, 2, 1, 2, 0, 1, 1]) if outputs > 1 else np.array([0, 1, 1, 0, 0, 1, 1])
+    rows = {n: {w: v for w, v in row.items() if outputs > 1 or w != "class_id"} for n, row in METRICS.items()}
+    found = measured(json.dumps([{n: row} for n, row in rows.items()]), logits.astype(jnp.bfloat16), size, label=labels)
+    return dict(zip(METRICS, found.values(), strict=True))
+
+
 @pytest.mark.parametrize("name", METRICS)
-@pytest.mark.parametrize("size", [1, 3, 4])
-def test_metrics_are_numbers_that_the_size_of_the_batches_does_not_change(name, size):
-    logits = np.abs(numbers(7, 3)) if name == "mean_relative_error" else numbers(7, 3)
-    labels = np.array([0, 2, 1, 2, 0, 1, 1])
-    text = f"[{name}: {json.dumps(METRICS[name])}]"
-    (value,) = measured(text, logits, label=labels).values()
+def test_metrics_are_numbers_that_the_size_of_the_batches_does_not_change(name):
+    value = everything(3)[name]
     assert np.shape(value) == LISTS.get(name, ()) and np.all(np.isfinite(value))
-    (batched,) = measured(text, logits, size, label=labels).values()
-    np.testing.assert_allclose(batched, value, 1e-12, 1e-15)
+    for size in (1, 3):
+        np.testing.assert_allclose(everything(3, size)[name], value, 1e-12, 1e-15)
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_metrics_are_computed_of_a_single_output_and_of_bfloat16(name):
-    more = {n: v for n, v in METRICS[name].items() if n != "class_id"}
-    for outputs in (numbers(5, 1), numbers(5, 1).astype(jnp.bfloat16)):
-        (value,) = measured(f"[{name}: {json.dumps(more)}]", outputs, label=np.array([0, 1, 1, 0, 1])).values()
-        assert np.all(np.isfinite(value))
+def test_metrics_are_computed_of_a_single_output(name):
+    value = everything(1)[name]
+    assert np.shape(value) == {"confusion_matrix": (2, 2)}.get(name, ()) and np.all(np.isfinite(value))
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
