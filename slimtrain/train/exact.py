@@ -20,15 +20,20 @@ class Exact(NamedTuple):
         return high + np.where(np.isfinite(high), self.low, 0.0)
 
 
-def exact_sum(values: Array) -> Exact:
-    """The sums over the first axis. Whole numbers and truths are counted; floats keep what rounding takes away.
+def exact_sum(values: Array, mask: Array) -> Exact:
+    """The sums over the first axis, of the rows whose mask is not 0; the others may hold anything.
+
+    Whole numbers and truths are counted; floats keep what rounding takes away.
 
     Source: the error of each addition is Knuth's TwoSum (The Art of Computer Programming 2, 4.2.2).
     """
+    # The choice also keeps a product that made the values out of the additions: fused into one of them it would not be
+    # rounded, and which one it is depends on the size of the batch.
+    chosen = jnp.where(mask.reshape(-1, *(1,) * (values.ndim - 1)) != 0, values, jnp.zeros_like(values))
     if not jnp.issubdtype(values.dtype, jnp.floating):
-        high = jnp.sum(values, 0, dtype=jnp.int32)
+        high = jnp.sum(chosen, 0, dtype=jnp.int32)
         return Exact(high, jnp.zeros_like(high))
-    high = values.astype(jnp.float32)
+    high = chosen.astype(jnp.float32)
     low = jnp.zeros_like(high)
     while len(high) > 1:
         high, low = _halved(high, low)

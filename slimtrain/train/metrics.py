@@ -197,6 +197,8 @@ def matrix_of(sums: Sum) -> Numpy:
 def confusion_matrix(logits: Array, labels: Array, *, threshold: Fraction = 0.5, from_logits: bool = True) -> Array:
     """How many of each class (a row) the net puts into each class (a column).
 
+    Each example of a batch takes classes x classes numbers of memory.
+
     Source: tf.math.confusion_matrix.
     """
     return _matrix(logits, labels, threshold, from_logits)

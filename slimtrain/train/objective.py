@@ -162,13 +162,12 @@ def _metric_sum(component: Component, catalog: Catalog, output: Array, end_point
     definition = catalog.kind("metric")[component.name]
     given = _given(component, definition, output, end_points, batch)
     values = _values(component, definition, [_in_float32(g) for g in given], catalog)
-    weights, field = _mask(batch, output) != 0, component.value("weights")
-    if field is not None:
-        weights = jnp.where(weights, batch[field].reshape(weights.shape).astype(jnp.float32), 0.0)
-    spread = _per_example(weights, values)
-    # A choice, since 0 times a number that is not finite is none.
-    counted = jnp.where(spread == 0, 0, values if field is None else values * spread)
-    return Sum(exact_sum(counted), exact_sum(weights))
+    mask, field = _mask(batch, output), component.value("weights")
+    if field is None:
+        return Sum(exact_sum(values, mask), exact_sum(mask != 0, mask))
+    weights = batch[field].reshape(mask.shape).astype(jnp.float32)
+    # Examples that weigh nothing are left out: 0 times a number that is not finite would be none.
+    return Sum(exact_sum(values * _per_example(weights, values), mask * (weights != 0)), exact_sum(weights, mask))
 
 
 def _in_float32(values: Array) -> Array:

@@ -2,7 +2,7 @@
 
 Left out of TF-Slim's: the lists of counts and rates at given thresholds and the points of the curve, which are no
 metric of a run; `auc_using_histogram`, `streaming_dynamic_auc` and `auc_with_confidence_intervals`, which `auc` stands
-for; `precision_recall_at_equal_thresholds`; `streaming_concat`, whose sums would be the whole split.
+for; `precision_recall_at_equal_thresholds`, a curve too; `streaming_concat`, which would keep the whole split.
 """
 
 from collections.abc import Callable
@@ -64,6 +64,8 @@ def auc(
     multi_label: bool = False,
 ) -> Array:
     """Area under the ROC curve, or that of precision over recall; each class against the rest.
+
+    Each example of a batch takes 4 x classes x num_thresholds numbers of memory.
 
     Args:
         curve: `ROC`, or `PR` for precision over recall.

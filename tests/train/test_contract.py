@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from nets import measured, numbers
 
+from slimtrain.config.reference import listing, reference_json
+from slimtrain.config.schema import json_schema
 from slimtrain.jobs.builtin import catalog
 
 LABELS = jnp.asarray([0, 2, 1, 2])
@@ -107,6 +109,17 @@ def test_losses_are_not_reduced_unless_of_pairs_and_have_finite_gradients(name, 
     (_, values), gradient = jax.jit(jax.value_and_grad(total, has_aux=True))(logits)
     assert values.shape in (((),) if "mask" in given else ((4,), (4, 3), (4, 1)))
     assert np.all(np.isfinite(values)) and np.all(np.isfinite(gradient))
+
+
+@pytest.mark.parametrize("kind, word", [("loss", "weight"), ("metric", "weights")])
+def test_losses_and_metrics_are_in_the_schema_and_the_reference_with_their_words(kind, word):
+    defs = json_schema(catalog())["$defs"]
+    for name, definition in catalog().kind(kind).items():
+        words = {*definition.parameters, *(n for n in definition.given if n != "mask"), word}
+        forms = defs[f"{kind}.{name}"]
+        assert words <= set(forms.get("properties") or forms["anyOf"][0]["properties"]), name
+        assert words <= {argument["name"] for argument in reference_json(definition)["arguments"]}, name
+        assert f"  {name} " in listing(catalog())
 
 
 @cache
