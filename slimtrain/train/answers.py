@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from slimtrain.errors import DataError, Problem
+from slimtrain.errors import ConfigError, Problem
 from slimtrain.lazy import Array, jax, jnp
 from slimtrain.train.losses import indices, one_hot
 
@@ -62,7 +62,8 @@ def counts(said: Array, right: Array, class_id: int | None) -> Array:
 def _only(class_id: int, values: Array) -> Array:
     number = values.shape[-2]
     if class_id >= number:
-        raise DataError(Problem("metrics", f"there is no class {class_id}; the net has {number}, numbered from 0"))
+        told = f"there is no class {class_id}; the outputs are {number}"
+        raise ConfigError(Problem("metrics", told, "classes are numbered from 0; choose another 'class_id'"))
     return values[..., class_id : class_id + 1, :]
 
 

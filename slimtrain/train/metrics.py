@@ -1,8 +1,8 @@
 """Metrics of classifiers.
 
 Left out of TF-Slim's: the `sparse_*_at_k` family, which wants lists of labels of uneven length; `f1_score`, the best
-over thresholds (`f1` is at one); the bare counts, which `confusion_matrix` has. The sections of thresholds and of
-regression have their own files.
+over thresholds (`f1` is at one); the bare counts, which `confusion_matrix` has. thresholds.py and regression.py hold the
+metrics over thresholds and those of numbers.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Metrics of numbers: errors, correlation, means of end points."""
+"""Metrics of numbers: errors, correlation, means of end points.
+
+Left out of TF-Slim's: `streaming_mean_tensor`, an array as large as the end point, and `count`, which `eval` tells.
+"""
 
 import numpy as np
 

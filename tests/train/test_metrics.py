@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from nets import measured, numbers
 
-from slimtrain.errors import DataError
+from slimtrain.errors import ConfigError
 from slimtrain.train.metrics import accuracy, top_k
 
 LOGITS = numbers(41, 4)
@@ -119,7 +119,9 @@ def test_names_tell_classes_apart():
 
 
 def test_a_class_that_there_is_not():
-    with pytest.raises(DataError, match="there is no class 4; the net has 4, numbered from 0"):
+    with pytest.raises(
+        ConfigError, match="metrics: there is no class 4; the outputs are 4; classes are numbered from 0"
+    ):
         value("precision: {class_id: 4}")
 
 
