@@ -21,7 +21,7 @@ from slimtrain.net.layers import (
     shape,
     transposed,
 )
-from slimtrain.train import embeddings, losses, metrics, optim, regression, schedules, thresholds
+from slimtrain.train import classification, embeddings, losses, optim, regression, schedules, thresholds
 
 MODULES = (
     conv,
@@ -39,7 +39,7 @@ MODULES = (
     components,
     losses,
     embeddings,
-    metrics,
+    classification,
     thresholds,
     regression,
     optim,

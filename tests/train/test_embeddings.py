@@ -1,4 +1,4 @@
-"""Losses of metric learning, on batches that are odd; test_reference.py holds them to TF-Slim's numbers."""
+"""Losses of metric learning, on batches that are odd; test_slim_reference.py holds them to TF-Slim's numbers."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Metrics over thresholds; test_reference.py holds them to TF-Slim's numbers."""
+"""Metrics over thresholds; test_slim_reference.py holds them to TF-Slim's numbers."""
 
 import numpy as np
 import pytest

@@ -1,8 +1,7 @@
 """Metrics of classifiers.
 
 Left out of TF-Slim's: the `sparse_*_at_k` family, which wants lists of labels of uneven length; `f1_score`, the best
-over thresholds (`f1` is at one); the bare counts, which `confusion_matrix` has. thresholds.py and regression.py hold the
-metrics over thresholds and those of numbers.
+over thresholds (`f1` is at one); the bare counts, which `confusion_matrix` has.
 """
 
 from collections.abc import Callable

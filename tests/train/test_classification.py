@@ -6,7 +6,7 @@ import pytest
 from nets import measured, numbers
 
 from slimtrain.errors import ConfigError
-from slimtrain.train.metrics import accuracy, top_k
+from slimtrain.train.classification import accuracy, top_k
 
 LOGITS = numbers(41, 4)
 LABELS = np.random.default_rng(1).integers(0, 3, 41)  # class 3 is only ever answered
