@@ -11,10 +11,13 @@ import numpy as np
 
 from slimtrain.config.document import Document, check
 from slimtrain.config.text import read_text
+from slimtrain.data.batches import eval_batches
+from slimtrain.data.records import Split
 from slimtrain.jobs.build import Network, make_task, network
 from slimtrain.jobs.builtin import catalog
 from slimtrain.net.passes import apply, init, split
 from slimtrain.net.scope import Record, Scope
+from slimtrain.train.objective import added, metric_sums, metric_values, objective, on_host
 from slimtrain.train.step import Task
 
 
@@ -117,3 +120,15 @@ def windows(size: int, kernel: int, stride: int, rate: int, padding: str) -> tup
     outputs = -(-size // stride)
     total = max((outputs - 1) * stride + reach - size, 0)
     return outputs, total // 2, total - total // 2
+
+
+def measured(metrics: str, outputs: Any, size: int = 0, **fields: Any) -> dict[str, Any]:
+    """Metrics, a YAML list, of outputs and fields of the data; evaluated in padded batches of `size`."""
+    document = read(f"model: {{input: {{shape: [1]}}, layers: [flatten]}}\nmetrics: {metrics}")
+    goal = objective((), document.metrics, document.catalog)
+    whole = {"output": np.asarray(outputs), **{n: np.asarray(v) for n, v in fields.items()}}
+    step = jax.jit(lambda batch: metric_sums(goal, batch["output"], batch, batch))
+    totals: dict[str, Any] = {}
+    for batch in eval_batches(Split(whole), size or len(outputs)):
+        totals = added(totals, on_host(step(batch)))
+    return metric_values(goal, totals)

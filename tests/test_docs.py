@@ -9,7 +9,7 @@ import pytest
 
 from slimtrain import errors
 from slimtrain.cli import main
-from slimtrain.config.catalog import KINDS, LOSS_WORDS, WORDS, plugin_modules
+from slimtrain.config.catalog import KINDS, LOSS_WORDS, METRIC_WORDS, WORDS, plugin_modules
 from slimtrain.config.document import read
 from slimtrain.config.sections import DATA, INPUT, MODEL, TOP, TRAIN
 from slimtrain.config.typewords import shown
@@ -159,6 +159,7 @@ def test_names_in_tables_exist():
     for kind, names in rows:
         told = {n for n in spans(names.split(";", 1)[0]) if n != "null"}
         assert told and told <= set(everything.kind(kind)), kind
+        assert kind not in ("loss", "metric") or told == set(everything.kind(kind)), kind
 
 
 def test_ops_and_sources_named_exist():
@@ -197,6 +198,7 @@ def test_words():
     told = {spans(cells[0])[0]: cells[1] for cells in table("configs/README.md", "word")}
     assert told == {n: default(p) for n, p in WORDS.items()}
     assert list(LOSS_WORDS) == ["weight", "class_weights"]
+    assert list(METRIC_WORDS) == ["weights"]
 
 
 def test_exit_codes():

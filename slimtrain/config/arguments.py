@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slimtrain.config import values
-from slimtrain.config.catalog import LOSS_WORDS, WORDS, Catalog, Definition, Parameter
+from slimtrain.config.catalog import LOSS_WORDS, METRIC_WORDS, MISSING, WORDS, Catalog, Definition, Parameter
 from slimtrain.config.nodes import Key, Node, plain
 from slimtrain.config.records import Argument, Component, Origin, OriginKind
 from slimtrain.errors import Mark, Problem, did_you_mean, one_of
@@ -280,16 +280,21 @@ def extra_words(kind: str, definition: Definition) -> dict[str, Parameter]:
     """The words that components of a kind take besides their own arguments."""
     if kind == "normalizer":
         return {name: WORDS[name] for name in NORMALIZER_WORDS}
-    if kind in ("loss", "metric"):
-        common = LOSS_WORDS if kind == "loss" else {}
-        return {**{n: _GIVEN[n] for n in definition.given}, **common}
-    return {}
+    given = {n: _GIVEN[n] for n in definition.given if n in _GIVEN}
+    if kind == "loss":
+        # A loss that is given the mask reduces the batch itself: there is nothing left to weigh by classes.
+        kept = [n for n in LOSS_WORDS if n != "class_weights" or "mask" not in definition.given]
+        return {**given, **{n: LOSS_WORDS[n] for n in kept}}
+    return {**given, **METRIC_WORDS} if kind == "metric" else {}
 
 
 NORMALIZER_WORDS = ("scope", "trainable", "outputs_collections", "variables_collections")
 _OUTPUT = "end point that it reads; the net's output where omitted"
-_GIVEN = {
-    "logits": Parameter("logits", str | None, None, _OUTPUT),
-    "predictions": Parameter("predictions", str | None, None, _OUTPUT),
-    "labels": Parameter("labels", values.FieldName, "label", "field of the data that holds the labels"),
+READS: dict[str, Parameter] = {
+    **{n: Parameter(n, str | None, None, _OUTPUT) for n in ("logits", "predictions", "values", "embeddings")},
+    "embeddings_anchor": Parameter("embeddings_anchor", str, MISSING, "end point of one side of the pairs"),
+    "embeddings_positive": Parameter("embeddings_positive", str, MISSING, "end point of the other side"),
 }
+"""The words of losses and metrics that name end points."""
+_LABELS = Parameter("labels", values.FieldName, "label", "field of the data that holds the labels")
+_GIVEN = {**READS, "labels": _LABELS}

@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, TypeVar
 
-from slimtrain.config.values import Collections, Names, NonNegative, Numbers, ScopeName, marker
+from slimtrain.config.values import Collections, FieldName, Names, NonNegative, Numbers, ScopeName, marker
 from slimtrain.errors import ConfigError, Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -137,14 +137,37 @@ def regularizer(*, main: str = "") -> Callable[[F], F]:
     return _describe(Description("regularizer", main=main))
 
 
-def loss() -> Callable[[F], F]:
-    """Describes `f(logits, labels, *, ...)`, one value an example (or element), not reduced."""
-    return _describe(Description("loss"))
+def loss(*, reduction: str = "mean") -> Callable[[F], F]:
+    """Describes `f(logits, labels, *, ...)`, one value an example (or element), not reduced.
+
+    A loss of pairs within the batch is `f(embeddings, labels, mask, *, ...)` and returns one number for the batch; the
+    examples whose `mask` is 0 are not in it.
+
+    Args:
+        reduction: what becomes of values that are not reduced: their `mean` or their `sum`.
+    """
+    return _describe(Description("loss", facts={"reduction": reduction}))
 
 
-def metric(*, main: str = "", better: str = "max") -> Callable[[F], F]:
-    """Describes `f(logits, labels, *, ...)`, one value an example. `better`: `max` or `min`."""
-    return _describe(Description("metric", main=main, facts={"better": better}))
+def metric(
+    *,
+    main: str = "",
+    better: str | None = "max",
+    result: Callable[..., Any] | None = None,
+    like: Callable[..., Any] | None = None,
+) -> Callable[[F], F]:
+    """Describes `f(logits, labels, *, ...)`, one value an example, of which the mean is reported.
+
+    With `result` the values are contributions [batch, ...] instead, counts say. They are summed over all examples, and
+    `result(sums, *, ...)` makes of the sums what is reported. It runs on the host, in float64.
+
+    Args:
+        main: the argument that `{name: scalar}` sets.
+        better: `max` or `min`; None for a metric that can't judge checkpoints.
+        result: takes a `train.objective.Sum` of numpy arrays, and those of the metric's arguments that it names.
+        like: a metric whose docstring tells what the arguments mean that the own one leaves out.
+    """
+    return _describe(Description("metric", main=main, like=like, facts={"better": better, "result": result}))
 
 
 def optimizer(*, main: str = "learning_rate") -> Callable[[F], F]:
@@ -236,6 +259,16 @@ def loss_words(*, weight: NonNegative = 1.0, class_weights: Numbers | None = Non
     """
 
 
+def metric_words(*, weights: FieldName | None = None) -> None:
+    """The words that every metric takes besides its own arguments.
+
+    Args:
+        weights: field of the data with each example's weight; all weigh the same where omitted.
+    """
+
+
+metric_words.__slimtrain__ = Description("words")  # type: ignore[attr-defined]
+METRIC_WORDS: Mapping[str, Parameter] = define(metric_words).parameters
 loss_words.__slimtrain__ = Description("words")  # type: ignore[attr-defined]
 LOSS_WORDS: Mapping[str, Parameter] = define(loss_words).parameters
 words.__slimtrain__ = Description("words")  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from slimtrain.config.arguments import Call, Resolver, resolve
-from slimtrain.config.catalog import LOSS_WORDS, WORDS, Catalog, Definition, Parameter
+from slimtrain.config.catalog import LOSS_WORDS, METRIC_WORDS, WORDS, Catalog, Definition, Parameter
 from slimtrain.config.merge import load
 from slimtrain.config.nodes import Key, Node, plain
 from slimtrain.config.params import Params, bound, substitute, used
@@ -228,5 +228,5 @@ def known_keys(catalog: Catalog, above: tuple[str, ...]) -> list[str]:
     if above[-1] == "normalizer_params":
         return [n for d in catalog.kind("normalizer").values() for n in d.parameters]
     kinds = [d[above[-1]] for k, d in catalog.definitions.items() if above[-1] in d]
-    words = {"layer": [*WORDS], "join": [*WORDS], "loss": [*LOSS_WORDS]}
+    words = {"layer": [*WORDS], "join": [*WORDS], "loss": [*LOSS_WORDS], "metric": [*METRIC_WORDS]}
     return [n for d in kinds for n in (*d.parameters, *d.given, *words.get(d.kind, []))]

@@ -17,7 +17,7 @@ from slimtrain.net.graph import Forward, bind, bind_all, forward
 from slimtrain.net.modes import computing_in, freezing
 from slimtrain.net.passes import Declaration, declare
 from slimtrain.net.scope import LayerError
-from slimtrain.train.objective import Objective, objective, output_name
+from slimtrain.train.objective import Objective, end_points_read, objective, output_name
 from slimtrain.train.step import Task
 
 ABSTRACT_BATCH = 2
@@ -131,11 +131,10 @@ def need_training(document: Document) -> None:
 def _check_reads(document: Document, net: Network, goal: Objective, problems: list[Problem]) -> None:
     names = {e.name for e in net.declaration.end_points}
     for _, component in (*goal.losses, *goal.metrics):
-        name = output_name(component)
-        if name is not None and name not in names:
-            problems.append(
-                Problem(component.name, f"no end point '{name}'", did_you_mean(name, names), component.mark)
-            )
+        for name in end_points_read(component):
+            if name not in names:
+                told, hint = f"no end point '{name}'", did_you_mean(name, names)
+                problems.append(Problem(component.name, told, hint, component.mark))
 
 
 def _trained(document: Document, net: Network, problems: list[Problem]) -> frozenset[str]:

@@ -21,7 +21,7 @@ from slimtrain.net.layers import (
     shape,
     transposed,
 )
-from slimtrain.train import losses, optim, schedules
+from slimtrain.train import classification, embeddings, losses, optim, regression, schedules, thresholds
 
 MODULES = (
     conv,
@@ -38,6 +38,10 @@ MODULES = (
     joins,
     components,
     losses,
+    embeddings,
+    classification,
+    thresholds,
+    regression,
     optim,
     schedules,
     sources,

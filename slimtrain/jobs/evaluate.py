@@ -20,6 +20,7 @@ from slimtrain.store import checkpoint
 from slimtrain.store.rundir import open_run
 from slimtrain.store.weights import write_weights
 from slimtrain.train.devices import EvalStep, compiled_eval_step
+from slimtrain.train.objective import Objective, Sum, added, loss_values, metric_values, on_host
 from slimtrain.train.step import Task
 
 
@@ -31,7 +32,7 @@ class Evaluation:
     checkpoint: str
     split: str
     examples: int
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Any]
 
     def record(self) -> dict[str, Any]:
         """As `--json` gives it."""
@@ -99,7 +100,7 @@ def _weights(run: Path | None, which: str, weights: Path | None, averages: bool)
     return weights_from(folder, averages=averages), str(folder)
 
 
-Run = Callable[[Any, Any, Talk, Callable[[], Any]], dict[str, float] | None]
+Run = Callable[[Any, Any, Talk, Callable[[], Any]], dict[str, Any] | None]
 
 
 def runner(task: Task, batches: Feed, split_name: str, step: EvalStep | None = None) -> Run:
@@ -108,31 +109,24 @@ def runner(task: Task, batches: Feed, split_name: str, step: EvalStep | None = N
     step = step or compiled_eval_step(task)
     penalty_of = jax.jit(lambda parameters: regularization(task.specs, parameters))
 
-    def run(parameters: Any, statistics: Any, talk: Talk, stopped: Callable[[], Any]) -> dict[str, float] | None:
-        totals: dict[str, list[float]] = {}
+    def run(parameters: Any, statistics: Any, talk: Talk, stopped: Callable[[], Any]) -> dict[str, Any] | None:
+        totals: dict[str, Sum] = {}
         with talk.bar(batches.eval_count(examples), 0, "batch", "evaluating") as advance:
             for batch in batches.eval_batches(examples):
                 if stopped():
                     return None
-                _add(totals, step(parameters, statistics, batch))
+                totals = added(totals, on_host(step(parameters, statistics, batch)))
                 advance(1, "")
-        return _metrics(totals, float(penalty_of(parameters)))
+        return _metrics(task.objective, totals, float(penalty_of(parameters)))
 
     return run
 
 
-def _add(totals: dict[str, list[float]], sums: Mapping[str, Any]) -> None:
-    for name, one in jax.device_get(dict(sums)).items():
-        total = totals.setdefault(name, [0.0, 0.0])
-        total[0] += float(one.total)
-        total[1] += float(one.number)
-
-
-def _metrics(totals: Mapping[str, list[float]], penalty: float) -> dict[str, float]:
-    """Means over the split; `loss` is the sum of the losses and the regularization, as in training."""
-    means = {name: total / count if count else 0.0 for name, (total, count) in totals.items()}
-    losses = {n: v for n, v in means.items() if n.startswith("losses/")}
-    found = {n: v for n, v in means.items() if n not in losses}
+def _metrics(objective: Objective, totals: Mapping[str, Sum], penalty: float) -> dict[str, Any]:
+    """Metrics over the split; `loss` is the sum of the losses and the regularization, as in training."""
+    found = metric_values(objective, totals)
+    sums = {n.removeprefix("losses/"): s for n, s in totals.items() if n.startswith("losses/")}
+    losses = {f"losses/{n}": float(v) for n, v in loss_values(objective, sums).items()}
     if losses:
         found["loss"] = sum(losses.values()) + penalty
     return found | (losses if len(losses) > 1 else {})

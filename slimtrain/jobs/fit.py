@@ -31,7 +31,7 @@ class Fitted:
     run: str
     steps: int
     epochs: float
-    metrics: dict[str, float]
+    metrics: dict[str, Any]
     seconds: float
     examples_per_second: float
 

@@ -18,7 +18,7 @@ from slimtrain.lazy import jax, jnp
 from slimtrain.net.passes import apply, init, regularization, split
 from slimtrain.net.scope import EndPoint
 from slimtrain.store.weights import write_weights
-from slimtrain.train.objective import loss_sums
+from slimtrain.train.objective import loss_sums, loss_values
 from slimtrain.train.step import Task, in_float32
 
 
@@ -227,7 +227,7 @@ def _losses(task: Task, output: Any, end_points: Any, fields: Mapping[str, Any],
     labels = {c.value("labels") for _, c in task.objective.losses}
     if not labels or labels - fields.keys():
         return {}
-    losses = {n: s.mean() for n, s in loss_sums(task.objective, output, end_points, fields).items()}
+    losses = loss_values(task.objective, loss_sums(task.objective, output, end_points, fields))
     return {**{f"losses/{n}": v for n, v in losses.items()}, "losses/total": sum(losses.values(), start=penalty)}
 
 

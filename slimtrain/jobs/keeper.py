@@ -72,7 +72,7 @@ class Keeper:
         """Whether the best evaluation so far is this step's."""
         return self.best_step() == step
 
-    def last_metrics(self) -> dict[str, float]:
+    def last_metrics(self) -> dict[str, Any]:
         """The metrics of the last evaluation, or of the last training line where there was none."""
         for kind in ("eval/", "train/"):
             for line in reversed(self.lines):
@@ -91,10 +91,10 @@ class Keeper:
 
 
 def judged_by(document: Document) -> tuple[str, bool]:
-    """(the metric that says which checkpoint is best, whether higher is better): the first metric, or the loss."""
-    named = objective((), document.metrics, document.catalog).metrics
-    if not named:
-        return "loss", False
-    name, component = named[0]
-    better = document.catalog.kind("metric")[component.name].description.facts["better"]
-    return name, better == "max"
+    """(what says which checkpoint is best, whether higher is better): the first metric that can, or the loss."""
+    for name, component in objective((), document.metrics, document.catalog).metrics:
+        better = document.catalog.kind("metric")[component.name].description.facts["better"]
+        average = component.arguments.get("average")
+        if better is not None and (average is None or average.value != "none"):
+            return name, better == "max"
+    return "loss", False

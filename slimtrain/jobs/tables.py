@@ -72,16 +72,29 @@ def totals(record: Mapping[str, Any]) -> str:
     )
 
 
-def metrics(values: Mapping[str, float]) -> str:
-    """Metrics on one line."""
-    return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+def metrics(values: Mapping[str, Any], after: str = "") -> str:
+    """Metrics on one line, `after` at its end; a matrix below it, as a table."""
+    matrices = {n: v for n, v in values.items() if isinstance(v, list) and v and isinstance(v[0], list)}
+    line = "  ".join(f"{n} {_numbers(v)}" for n, v in values.items() if n not in matrices)
+    return "\n".join([line + after, *(f"{n}\n{_matrix(v)}" for n, v in matrices.items())])
+
+
+def _numbers(value: Any) -> str:
+    return f"[{' '.join(map(_numbers, value))}]" if isinstance(value, list) else f"{value:.4f}"
+
+
+def _matrix(rows: Sequence[Sequence[Any]]) -> str:
+    """A matrix with the numbers of its rows and columns; whole numbers as such."""
+    head = ["", *(str(i) for i in range(len(rows[0])))]
+    cells = [[str(i), *(f"{v:.10g}" for v in row)] for i, row in enumerate(rows)]
+    return table([head, *cells], right=range(len(head)))
 
 
 def fitted(record: Mapping[str, Any]) -> str:
     """The result of `fit`."""
     rate = f", {record['examples_per_second']:,.0f} examples/s" if record["examples_per_second"] else ""
     took = f"{record['steps']} steps, {record['epochs']:g} epochs, {record['seconds']:.1f} s{rate}"
-    return f"{metrics(record['metrics'])}   ({took})\n{record['run']}"
+    return f"{metrics(record['metrics'], f'   ({took})')}\n{record['run']}"
 
 
 def planned(record: Mapping[str, Any]) -> str:
@@ -96,7 +109,8 @@ def planned(record: Mapping[str, Any]) -> str:
 
 def evaluated(record: Mapping[str, Any]) -> str:
     """The result of `eval`."""
-    return f"{metrics(record['metrics'])}   ({record['split']}, n = {record['examples']:,}, {record['checkpoint']})"
+    told = f"   ({record['split']}, n = {record['examples']:,}, {record['checkpoint']})"
+    return metrics(record["metrics"], told)
 
 
 def timed(record: Mapping[str, Any]) -> str:

@@ -70,12 +70,12 @@ def _layers(document: Document, wanted: bool) -> list[LayerPlan]:
 
 
 def synthetic(document: Document, net: Network, task: Task, size: int) -> dict[str, Any]:
-    """A batch of random images, a label for each row of outputs, and ones for other fields that layers read."""
+    """A batch of random images, a label for each row of outputs, and ones for the fields of weights."""
     random = np.random.default_rng(0)
     image = random.standard_normal((size, *net.shape)).astype(net.dtype)
     outputs = net.declaration.output_shape
     labels = random.integers(0, max(outputs[-1], 2), (size, *outputs[1:-1])).astype(np.int32)
-    others = {name: np.ones(size, np.float32) for name in layer_fields(document)}
+    others = {name: np.ones(size, np.float32) for name in {*layer_fields(document), *task.objective.weight_fields()}}
     fields = {name: labels for name in task.objective.fields()} | others | {"image": image}
     return jax.device_put(fields)  # type: ignore[no-any-return]
 

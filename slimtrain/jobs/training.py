@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from slimtrain.errors import DivergedError, Problem, StoppedError
 from slimtrain.jobs.begin import Prepared
 from slimtrain.jobs.evaluate import Run
 from slimtrain.jobs.keeper import Keeper
 from slimtrain.jobs.signals import Stop
+from slimtrain.jobs.tables import metrics
 from slimtrain.jobs.talk import Advance, Talk
 from slimtrain.lazy import jax
 from slimtrain.store import checkpoint
 from slimtrain.train.devices import compiled_train_step, finished
 from slimtrain.train.loop import Stepped, steps
+from slimtrain.train.objective import metric_values, on_host
 from slimtrain.train.step import State, evaluated
 
 UNPREFIXED = ("learning_rate", "gradient_norm")
@@ -137,7 +141,9 @@ def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, 
 
 
 def _log(job: Job, done: Stepped, watch: Watch) -> str:
-    values = {n: shortest(v) for n, v in jax.device_get(done.metrics).items() if n != "finite"}
+    found = jax.device_get(done.metrics)
+    found |= metric_values(job.parts.task.objective, on_host(found))
+    values = {n: shortest(v) for n, v in found.items() if n != "finite"}
     rate = watch.stop() * job.parts.batch_size
     watch.restart()
     record: dict[str, Any] = {"step": done.step, "epoch": job.parts.epoch(done.step)}
@@ -146,9 +152,9 @@ def _log(job: Job, done: Stepped, watch: Watch) -> str:
     return f"loss {values['loss']:.4g}"
 
 
-def shortest(value: Any) -> float:
-    """A float32 as the shortest number that is read back as the same float32."""
-    return float(str(value))
+def shortest(value: Any) -> Any:
+    """A number, or lists of them, as the shortest that are read back as the same float32."""
+    return [shortest(v) for v in value] if isinstance(value, list) else float(str(np.float32(value)))
 
 
 def _evaluate_if_due(job: Job, state: State, step: int, stop: Stop) -> None:
@@ -158,8 +164,7 @@ def _evaluate_if_due(job: Job, state: State, step: int, stop: Stop) -> None:
     if found is None:
         return
     job.keeper.write({"step": step, "epoch": job.parts.epoch(step), **{f"eval/{n}": v for n, v in found.items()}})
-    shown = "  ".join(f"{n} {v:.4f}" for n, v in found.items())
-    job.talk.say(f"step {step}/{job.total}  {shown}")
+    job.talk.say(f"step {step}/{job.total}  {metrics(found)}")
 
 
 def _every(job: Job, setting: int | None, step: int) -> bool:

@@ -9,12 +9,11 @@ from typing import Any
 from slimtrain.store.files import plain, replacing, writing
 from slimtrain.store.rundir import RunDir
 
-Number = float | int | str
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 @contextmanager
-def open_metrics(run: RunDir) -> Iterator[Callable[[Mapping[str, Number]], None]]:
+def open_metrics(run: RunDir) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """A function that adds a record to the metrics; each is with the system when it returns.
 
     Raises:
@@ -24,7 +23,7 @@ def open_metrics(run: RunDir) -> Iterator[Callable[[Mapping[str, Number]], None]
     with writing(run.metrics):
         file = open(run.metrics, "ab")
 
-    def write(record: Mapping[str, Number]) -> None:
+    def write(record: Mapping[str, Any]) -> None:
         line = json.dumps(plain(record), allow_nan=False) + "\n"
         with writing(run.metrics):
             file.write(line.encode())
@@ -37,7 +36,7 @@ def open_metrics(run: RunDir) -> Iterator[Callable[[Mapping[str, Number]], None]
             file.close()
 
 
-def append(run: RunDir, record: Mapping[str, Number]) -> None:
+def append(run: RunDir, record: Mapping[str, Any]) -> None:
     """Adds one record to the metrics.
 
     Raises:
@@ -89,7 +88,14 @@ def _record(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(record, dict):
         return None
-    return {k: _NOT_FINITE.get(v, v) if isinstance(v, str) else v for k, v in record.items()}
+    return {k: _number(v) for k, v in record.items()}
+
+
+def _number(value: Any) -> Any:
+    """A value with the text of what is not finite as a float again, inside lists too."""
+    if isinstance(value, list):
+        return [_number(v) for v in value]
+    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
 
 def _drop_torn_line(run: RunDir) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from slimtrain.lazy import Array, jax
+from slimtrain.lazy import jax
 from slimtrain.net.passes import Arrays
 from slimtrain.train.objective import Sum
 from slimtrain.train.recalibrate import recalibration_step
 from slimtrain.train.step import Batch, State, Task, eval_step, train_step
 
-TrainStep = Callable[[State, Batch], tuple[State, dict[str, Array]]]
+TrainStep = Callable[[State, Batch], tuple[State, dict[str, Any]]]
 EvalStep = Callable[[Arrays, Arrays, Batch], dict[str, Sum]]
 
 

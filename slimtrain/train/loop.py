@@ -3,10 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from math import isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from slimtrain.errors import DivergedError, Problem
-from slimtrain.lazy import Array
 from slimtrain.train.devices import TrainStep
 from slimtrain.train.step import Batch, State
 
@@ -18,7 +17,7 @@ class Stepped(NamedTuple):
 
     step: int
     state: State
-    metrics: dict[str, Array]
+    metrics: dict[str, Any]
 
 
 def steps(

@@ -1,9 +1,9 @@
-"""Losses and metrics, each one value an example or element, not reduced."""
+"""Losses of single examples, each one value an example or element, not reduced."""
 
 from math import prod
 
-from slimtrain.config.catalog import loss, metric
-from slimtrain.config.values import Count, Fraction, Positive
+from slimtrain.config.catalog import loss
+from slimtrain.config.values import Fraction, Positive
 from slimtrain.errors import DataError, Problem
 from slimtrain.lazy import Array, jax, jnp
 from slimtrain.net.scope import shown
@@ -136,23 +136,13 @@ def huber_loss(predictions: Array, labels: Array, *, delta: Positive = 1.0) -> A
     return 0.5 * jnp.square(near) + delta * (distance - near)
 
 
-@metric()
-def accuracy(logits: Array, labels: Array) -> Array:
-    """1 where the largest output is the label's, one value a row; a single output counts as class 1 above 0."""
-    if logits.shape[-1] == 1:
-        return ((logits[..., 0] > 0) == (labels.reshape(logits.shape[:-1]) > 0.5)).astype(jnp.float32)
-    return (jnp.argmax(logits, -1) == indices(labels, logits)).astype(jnp.float32)
+@loss(reduction="sum")
+def mean_pairwise_squared_error(predictions: Array, labels: Array) -> Array:
+    """Mean of ((p_i - p_j) - (y_i - y_j))^2 over all n^2 pairs of an example's elements, one value an example.
 
+    The examples' values are summed over the batch, not averaged; in an evaluation, over the split.
 
-@metric(main="k")
-def top_k(logits: Array, labels: Array, *, k: Count = 5) -> Array:
-    """1 where the label is among the k largest outputs, one value a row.
-
-    As in tf.nn.in_top_k, ties count as in, and a row with a number that is not finite as out.
-
-    Args:
-        k: how many; no more than there are classes are looked at.
+    Source: TF-Slim losses, mean_pairwise_squared_error, which counts n^2 pairs where tf.losses counts n (n - 1).
     """
-    chosen = jnp.take_along_axis(logits, indices(labels, logits)[..., None], -1)
-    finite = jnp.all(jnp.isfinite(logits), -1)
-    return (finite & (jnp.sum(logits > chosen, -1) < k)).astype(jnp.float32)
+    distances = (predictions - one_hot(labels, predictions)).reshape(len(predictions), -1)
+    return 2.0 * (jnp.mean(jnp.square(distances), 1) - jnp.square(jnp.mean(distances, 1)))

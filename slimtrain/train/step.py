@@ -13,7 +13,7 @@ from slimtrain.lazy import Array, jax, jnp, lax, optax
 from slimtrain.net.graph import Forward
 from slimtrain.net.passes import Arrays, apply, init, regularization, regularized, split
 from slimtrain.net.scope import VarSpec
-from slimtrain.train.objective import Objective, Sum, loss_sums, metric_sums
+from slimtrain.train.objective import Objective, Sum, loss_sums, loss_values, metric_sums
 from slimtrain.train.optim import clipped, multiplied
 
 Batch = Mapping[str, Any]
@@ -63,8 +63,8 @@ def fresh(task: Task, parameters: Arrays, statistics: Arrays, seed: int) -> Stat
     return State(parameters, statistics, optimizer, jnp.int32(0), jnp.uint32(seed), jnp.bool_(True), averages)
 
 
-def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str, Array]]:
-    """One step: (state, batch) -> (new state, metrics of this step, with the weights before it)."""
+def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str, Any]]:
+    """One step: (state, batch) -> (new state, losses and sums of metrics, with the weights before it)."""
     trained = _of(task.trained, state.parameters)
     found = gradients_of(task, state, trained, batch)
     gradients = multiplied(found.gradients, task.multipliers)
@@ -83,7 +83,8 @@ def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str,
         finite = state.finite & all_finite((found.loss, found.gradients, moved, found.statistics))
         new = kept_unless(finite, new._replace(finite=finite), state)
     metrics = {
-        **{name: one.mean() for name, one in found.sums.items()},
+        **found.terms,
+        **found.sums,
         "loss": found.loss,
         "learning_rate": task.learning_rate(state.step),
     }
@@ -94,10 +95,11 @@ def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str,
 
 
 class Found(NamedTuple):
-    """What a batch says: the total loss, its gradients, the statistics after it, sums of losses and metrics."""
+    """What a batch says: the total loss, its gradients, its terms, the statistics after it, sums of metrics."""
 
     loss: Array
     gradients: Arrays
+    terms: Arrays
     statistics: Arrays
     sums: dict[str, Sum]
 
@@ -119,8 +121,9 @@ def gradients_of(task: Task, state: State, trained: Arrays, batch: Batch) -> Fou
         one = _gradients(task, state, trained, statistics, part, jax.random.fold_in(key, index))
         found = one if found is None else _added(found, one)
     assert found is not None
-    loss, gradients = jax.tree.map(lambda total: total / parts, (found.loss, found.gradients))
-    return found._replace(loss=loss, gradients=gradients)
+    sums = (found.loss, found.gradients, found.terms)
+    loss, gradients, terms = jax.tree.map(lambda total: total / parts, sums)
+    return found._replace(loss=loss, gradients=gradients, terms=terms)
 
 
 def _split(batch: Batch, parts: int) -> list[Batch]:
@@ -138,8 +141,8 @@ def _gradients(task: Task, state: State, trained: Arrays, statistics: Arrays, ba
     def loss_of(trained: Arrays) -> tuple[Array, Any]:
         return _losses(task, state, {**state.parameters, **trained}, statistics, batch, key)
 
-    (loss, (after, sums)), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
-    return Found(loss, gradients, after, sums)
+    (loss, (terms, after, sums)), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
+    return Found(loss, gradients, terms, after, sums)
 
 
 def averaged(decay: float | None, state: State) -> Arrays:
@@ -173,7 +176,7 @@ def all_finite(values: Any) -> Array:
 
 def _losses(
     task: Task, state: State, parameters: Arrays, statistics: Arrays, batch: Batch, key: Array
-) -> tuple[Array, tuple[Arrays, dict[str, Sum]]]:
+) -> tuple[Array, tuple[Arrays, Arrays, dict[str, Sum]]]:
     output, statistics, end_points = apply(
         task.forward,
         parameters,
@@ -187,18 +190,18 @@ def _losses(
         step=state.step,
     )
     output, end_points = in_float32((output, end_points))
-    losses = loss_sums(task.objective, output, end_points, batch)
+    sums = loss_sums(task.objective, output, end_points, batch)
+    losses = loss_values(task.objective, sums, task.train.accumulate)
     penalty = regularization(task.specs, parameters)
-    total = sum((one.mean() for one in losses.values()), start=penalty)
-    terms = {**losses, **({"regularization": Sum(penalty, jnp.float32(1))} if regularized(task.specs) else {})}
+    terms = {**losses, **({"regularization": penalty} if regularized(task.specs) else {})}
     listed = {f"losses/{name}": term for name, term in terms.items()} if len(terms) > 1 else {}
-    return total, (statistics, {**listed, **metric_sums(task.objective, output, end_points, batch)})
+    metrics = metric_sums(task.objective, output, end_points, batch)
+    return sum(losses.values(), start=penalty), (listed, statistics, metrics)
 
 
 def in_float32(values: Any) -> Any:
-    """A tree of arrays, those of a smaller floating-point type cast to float32."""
-    small = jnp.bfloat16
-    return jax.tree.map(lambda v: v.astype(jnp.float32) if v.dtype == small else v, values)
+    """A tree of arrays, floating-point ones cast to float32."""
+    return jax.tree.map(lambda v: v.astype(jnp.float32) if jnp.issubdtype(v.dtype, jnp.floating) else v, values)
 
 
 def eval_step(task: Task, parameters: Arrays, statistics: Arrays, batch: Batch) -> dict[str, Sum]:

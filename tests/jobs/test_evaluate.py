@@ -140,3 +140,34 @@ def test_there_must_be_something_to_recalibrate(cli, run, small):
     assert frozen.code == 2 and "--recalibrate-bn: the network has no batch norm whose statistics move" in frozen.err
     no_split = cli("eval", run, "--recalibrate-bn", "~data.train")
     assert no_split.code == 4 and "there is no 'train' split" in no_split.err
+
+
+LISTED = "metrics=[{recall: {average: none}}, confusion_matrix, accuracy, {mean: {values: conv1}}]"
+
+
+def test_lists_and_matrices_are_reported(cli, run):
+    told = json.loads(cli("eval", run, LISTED, "--json").out)["metrics"]
+    matrix = np.array(told["confusion_matrix"])
+    assert matrix.shape == (4, 4) and matrix.sum() == 41
+    assert told["recall"] == list(np.diag(matrix) / matrix.sum(1))
+    assert told["accuracy"] == np.trace(matrix) / 41
+    shown = cli("eval", run, LISTED).out.splitlines()
+    assert shown[0].startswith("recall [") and shown[1] == "confusion_matrix" and len(shown) == 8
+
+
+def test_a_run_keeps_lists_in_its_lines(cli, small, tmp_path):
+    made = cli("fit", small, LISTED, "train.steps=8", "--run-dir", tmp_path / "run", "--json")
+    assert made.code == 0, made.err
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    train, evaluated = next(li for li in lines if "train/loss" in li), next(li for li in lines if "eval/loss" in li)
+    assert np.sum(train["train/confusion_matrix"]) == 16 and np.sum(evaluated["eval/confusion_matrix"]) == 41
+    assert len(train["train/recall"]) == len(evaluated["eval/recall"]) == 4
+    assert json.loads(made.out)["metrics"] == {n[5:]: v for n, v in evaluated.items() if n.startswith("eval/")}
+
+
+@pytest.mark.parametrize("size", [5, 41])
+def test_counting_metrics_are_the_same_to_the_bit_whatever_the_batches(run, size):
+    metrics = "metrics=[f1, {precision: {average: weighted}}, cohen_kappa, mean_iou]"
+    one, other = (evaluate(load(run, [metrics, f"data.eval_batch_size={n}"]), run=run).metrics for n in (size, 8))
+    names = {"f1", "precision", "cohen_kappa", "mean_iou"}
+    assert {n: one[n] for n in names} == {n: other[n] for n in names}

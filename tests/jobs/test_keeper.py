@@ -54,3 +54,7 @@ def test_the_first_metric_judges_or_the_loss(small):
     assert judged_by(load(small)) == ("accuracy", True)
     assert judged_by(load(small, ["metrics=[{top_k: 2}, accuracy]"])) == ("top_2", True)
     assert judged_by(load(small, ["~metrics"])) == ("loss", False)
+    assert judged_by(load(small, ["metrics=[mean_absolute_error, accuracy]"])) == ("mean_absolute_error", False)
+    listed = "{recall: {average: none}}"
+    assert judged_by(load(small, [f"metrics=[confusion_matrix, {listed}, mean, f1, accuracy]"])) == ("f1", True)
+    assert judged_by(load(small, [f"metrics=[{listed}]"])) == ("loss", False)

@@ -28,6 +28,14 @@ def test_records_come_back_and_every_line_is_standard_json(tmp_path):
     assert second["train/loss"] == math.inf and math.isnan(second["eval/x"])
 
 
+def test_lists_come_back_with_what_is_not_finite(tmp_path):
+    run = RunDir(tmp_path)
+    metrics.append(run, {"step": 1, "eval/recall": [0.5, math.inf], "eval/matrix": [[1.0, -math.inf]], "names": ["a"]})
+    assert metrics.read(run) == [
+        {"step": 1, "eval/recall": [0.5, math.inf], "eval/matrix": [[1.0, -math.inf]], "names": ["a"]}
+    ]
+
+
 def test_a_torn_last_line_is_ignored_and_never_glued_to_the_next(tmp_path):
     run = RunDir(tmp_path)
     metrics.append(run, {"step": 1})

@@ -1,11 +1,16 @@
 """One contract for all losses, metrics, optimizers and schedules; a new one is a row here."""
 
+import json
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from nets import numbers
+from nets import measured, numbers
 
+from slimtrain.config.reference import listing, reference_json
+from slimtrain.config.schema import json_schema
 from slimtrain.jobs.builtin import catalog
 
 LABELS = jnp.asarray([0, 2, 1, 2])
@@ -19,8 +24,40 @@ LOSSES = {
     "hinge_loss": {},
     "cosine_distance": {"axis": 1},
     "huber_loss": {"delta": 0.5},
+    "mean_pairwise_squared_error": {},
+    "contrastive_loss": {"margin": 0.5},
+    "triplet_semihard_loss": {"margin": 0.5},
+    "lifted_struct_loss": {"margin": 0.5},
+    "npairs_loss": {"reg_lambda": 0.1},
+    "npairs_loss_multilabel": {"reg_lambda": 0.1},
 }
-METRICS = {"accuracy": {}, "top_k": {"k": 2}}
+METRICS = {
+    "accuracy": {},
+    "top_k": {"k": 2},
+    "precision": {"average": "micro"},
+    "recall": {"average": "none"},
+    "f1": {"class_id": 1},
+    "false_positive_rate": {"average": "weighted"},
+    "false_negative_rate": {},
+    "confusion_matrix": {},
+    "mean_iou": {},
+    "cohen_kappa": {},
+    "auc": {"curve": "PR", "num_thresholds": 5},
+    "specificity_at_sensitivity": {"sensitivity": 0.5},
+    "sensitivity_at_specificity": {"specificity": 0.5},
+    "precision_at_recall": {"target_recall": 0.5},
+    "recall_at_precision": {"precision": 0.5, "strict_mode": True},
+    "mean_squared_error": {},
+    "root_mean_squared_error": {},
+    "mean_absolute_error": {},
+    "mean_relative_error": {},
+    "mean_cosine_distance": {"dim": 1},
+    "percentage_less": {"threshold": 0.0},
+    "mean": {},
+    "covariance": {},
+    "pearson_correlation": {},
+}
+LISTS = {"recall": (3,), "confusion_matrix": (3, 3)}
 RATE = {"learning_rate": lambda step: jnp.float32(0.1)}
 OPTIMIZERS = {
     "sgd": {},
@@ -63,24 +100,56 @@ def test_everything_registered_has_a_row_and_a_meaning(kind):
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("scale", [0.0, 1.0, 50.0])
-def test_losses_are_not_reduced_and_have_finite_gradients(name, scale):
+def test_losses_are_not_reduced_unless_of_pairs_and_have_finite_gradients(name, scale):
     logits = scale * numbers(4, 3)
     if name == "log_loss":  # of probabilities
         logits = np.clip(0.5 + 0.25 * logits / max(scale, 1.0), 0.01, 0.99)
 
+    hands = {"labels": LABELS, "mask": jnp.ones(4)}
+    given = catalog().kind("loss")[name].given
+
     def total(logits):
-        values = function("loss", name)(logits, LABELS, **LOSSES[name])
+        values = function("loss", name)(*(hands.get(n, logits) for n in given), **LOSSES[name])
         return jnp.sum(values), values
 
     (_, values), gradient = jax.jit(jax.value_and_grad(total, has_aux=True))(logits)
-    assert values.shape in ((4,), (4, 3), (4, 1))
+    assert values.shape in (((),) if "mask" in given else ((4,), (4, 3), (4, 1)))
     assert np.all(np.isfinite(values)) and np.all(np.isfinite(gradient))
 
 
+@pytest.mark.parametrize("kind, word", [("loss", "weight"), ("metric", "weights")])
+def test_losses_and_metrics_are_in_the_schema_and_the_reference_with_their_words(kind, word):
+    defs = json_schema(catalog())["$defs"]
+    for name, definition in catalog().kind(kind).items():
+        words = {*definition.parameters, *(n for n in definition.given if n != "mask"), word}
+        forms = defs[f"{kind}.{name}"]
+        assert words <= set(forms.get("properties") or forms["anyOf"][0]["properties"]), name
+        assert words <= {argument["name"] for argument in reference_json(definition)["arguments"]}, name
+        assert f"  {name} " in listing(catalog())
+
+
+@cache
+def everything(outputs, size=0):
+    """All metrics at once: what they are of 7 examples with so many outputs, in batches of `size`."""
+    logits = np.abs(numbers(7, outputs)) - (0.5 if outputs > 1 else 1.0)
+    labels = np.array([0, 2, 1, 2, 0, 1, 1]) if outputs > 1 else np.array([0, 1, 1, 0, 0, 1, 1])
+    rows = {n: {w: v for w, v in row.items() if outputs > 1 or w != "class_id"} for n, row in METRICS.items()}
+    found = measured(json.dumps([{n: row} for n, row in rows.items()]), logits.astype(jnp.bfloat16), size, label=labels)
+    return dict(zip(METRICS, found.values(), strict=True))
+
+
 @pytest.mark.parametrize("name", METRICS)
-def test_metrics_are_one_value_an_example(name):
-    values = jax.jit(lambda x: function("metric", name)(x, LABELS, **METRICS[name]))(numbers(4, 3))
-    assert values.shape == (4,) and np.all(np.isfinite(values))
+def test_metrics_are_numbers_that_the_size_of_the_batches_does_not_change(name):
+    value = everything(3)[name]
+    assert np.shape(value) == LISTS.get(name, ()) and np.all(np.isfinite(value))
+    for size in (1, 3):
+        np.testing.assert_allclose(everything(3, size)[name], value, 1e-12, 1e-15)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_are_computed_of_a_single_output(name):
+    value = everything(1)[name]
+    assert np.shape(value) == {"confusion_matrix": (2, 2)}.get(name, ()) and np.all(np.isfinite(value))
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

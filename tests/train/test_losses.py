@@ -2,9 +2,11 @@
 
 import jax.numpy as jnp
 import numpy as np
-from nets import numbers
+import pytest
+from nets import layers, numbers
 
-from slimtrain.train.losses import huber_loss, log_loss, sigmoid_cross_entropy
+from slimtrain.train.losses import huber_loss, log_loss, mean_pairwise_squared_error, sigmoid_cross_entropy
+from slimtrain.train.objective import loss_sums, loss_values
 
 LOGITS = numbers(4, 3)
 HOT = np.eye(3, dtype=np.float32)[[0, 2, 1, 2]]
@@ -25,3 +27,13 @@ def test_huber_loss_is_square_near_and_a_line_beyond():
     distances = jnp.asarray([[0.0, 0.5, -1.0, 2.0, -3.0]])
     got = huber_loss(distances, jnp.zeros((1, 5)), delta=1.0)
     np.testing.assert_allclose(got, [[0.0, 0.125, 0.5, 1.5, 2.5]])
+
+
+def test_mean_pairwise_squared_error_is_over_all_pairs_and_summed_over_examples():
+    outputs, labels = np.array([[1.0, 2.0, 4.0], [0.0, 0.0, 6.0]], np.float32), np.zeros((2, 3), np.float32)
+    each = [((row[:, None] - row[None, :]) ** 2).mean() for row in outputs]
+    np.testing.assert_allclose(mean_pairwise_squared_error(outputs, labels), each, 1e-6)
+    assert each[0] == pytest.approx(28 / 9)
+    aim = layers("[flatten]", (3,), "losses: [mean_pairwise_squared_error: {weight: 2}]").task.objective
+    sums = loss_sums(aim, jnp.asarray(outputs), {}, {"label": jnp.asarray(labels), "mask": jnp.asarray([1.0, 0.0])})
+    assert float(loss_values(aim, sums)["mean_pairwise_squared_error"]) == pytest.approx(2 * each[0], rel=1e-6)

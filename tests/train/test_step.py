@@ -12,6 +12,7 @@ from slimtrain.errors import ConfigError
 from slimtrain.jobs.builtin import catalog
 from slimtrain.net.passes import apply, regularization
 from slimtrain.train.devices import compiled_eval_step, compiled_train_step
+from slimtrain.train.objective import added, metric_values, on_host
 from slimtrain.train.step import all_finite, evaluated, fresh, start
 
 NET = """[fully_connected: {num_outputs: 5, scope: a, normalizer_fn: batch_norm, normalizer_params: {decay: 0.9},
@@ -188,10 +189,11 @@ def test_an_evaluation_counts_what_the_mask_says_and_adds_up_over_batches():
     for half in (slice(0, 4), slice(4, 6)):
         padded = {n: np.resize(v[half], (6, *v.shape[1:])) for n, v in batch().items()}
         mask = (np.arange(6) < half.stop - half.start).astype(np.float32)
-        parts.append(evaluate(state.parameters, state.statistics, {**padded, "mask": mask}))
-    for name, one in whole.items():
-        assert one.number == 6 == sum(float(p[name].number) for p in parts)
-        np.testing.assert_allclose(one.total, sum(float(p[name].total) for p in parts), 1e-5)
+        parts.append(on_host(evaluate(state.parameters, state.statistics, {**padded, "mask": mask})))
+    both = added(*parts)
+    for name, one in on_host(whole).items():
+        assert one.number == 6 == both[name].number
+        np.testing.assert_allclose(one.total, both[name].total, 1e-5)
 
 
 def test_pinned_dropout_works_in_an_evaluation():
@@ -248,6 +250,18 @@ def test_a_batch_in_parts_has_the_gradients_of_the_whole_without_batch_norm(part
         np.testing.assert_allclose(got, want, 1e-5, 1e-6)
 
 
+def test_losses_and_metrics_of_a_batch_in_parts_are_those_of_the_whole():
+    items = "[fully_connected: {num_outputs: 3, activation_fn: null, scope: a}]"
+    base = BASE.replace("[softmax_cross_entropy]", "[mean_pairwise_squared_error, softmax_cross_entropy]")
+    base = base.replace("[accuracy]", "[accuracy, confusion_matrix]")
+    one, other = (task(f"{{accumulate: {n}}}", base, items) for n in (1, 3))
+    (_, told), (_, said) = (compiled_train_step(t)(start(t, 0), batch()) for t in (one, other))
+    for name in ("loss", "losses/mean_pairwise_squared_error", "losses/softmax_cross_entropy"):
+        np.testing.assert_allclose(said[name], told[name], 1e-5)
+    got, want = (metric_values(t.objective, on_host(m)) for t, m in ((other, said), (one, told)))
+    assert got["accuracy"] == want["accuracy"] and got["confusion_matrix"] == want["confusion_matrix"]
+
+
 def test_a_batch_in_parts_moves_the_statistics_once_a_part_in_order():
     the = task("{accumulate: 2}")
     state = start(the, 0)
@@ -300,7 +314,7 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_everything_in_float32():
     for got, want in zip(jax.tree.leaves(state.statistics), jax.tree.leaves(exact.statistics), strict=True):
         np.testing.assert_allclose(got, want, 0.05, 0.02)
     found = compiled_eval_step(net.task)(state.parameters, state.statistics, batch())
-    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(found))
+    assert all(leaf.dtype in (jnp.float32, jnp.int32) for leaf in jax.tree.leaves(found))  # counts are whole
 
 
 def test_gradient_norms_are_those_that_the_optimizer_gets():
