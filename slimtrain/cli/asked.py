@@ -44,6 +44,11 @@ class Asked:
 
 plugin_option = click.option("--plugin", "plugins", multiple=True, metavar="MODULE", help="Module with further layers.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+averages_option = click.option(
+    "--no-ema", "averages", is_flag=True, flag_value=False, default=True, help="Take the weights, not their averages."
+)
+include_option = click.option("--include", multiple=True, metavar="PATTERN", help="Only these variables.")
+exclude_option = click.option("--exclude", multiple=True, metavar="PATTERN", help="Not these variables.")
 overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 
 
