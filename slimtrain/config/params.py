@@ -8,8 +8,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
+from slimtrain.config.arithmetic import evaluate
 from slimtrain.config.copies import WORDS, copies, outside_a_list
-from slimtrain.config.evaluate import evaluate
 from slimtrain.config.expressions import ExpressionError, Term, names, parse
 from slimtrain.config.nodes import Key, Node, make, plain, walk
 from slimtrain.config.text import MAX_DEPTH, MAX_NODES

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slimtrain.config.evaluate import MAX_NUMBER, divisible, evaluate
+from slimtrain.config.arithmetic import MAX_NUMBER, divisible, evaluate
 from slimtrain.config.expressions import ExpressionError, parse
 
 PARAMS = {
