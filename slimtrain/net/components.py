@@ -220,6 +220,21 @@ def orthogonal(key: Any, shape: Sequence[int], dtype: Any, *, gain: Number = 1.0
     return jax.nn.initializers.orthogonal(gain)(key, tuple(shape), dtype)
 
 
+@initializer()
+def identity(key: Any, shape: Sequence[int], dtype: Any) -> Array:
+    """1 from each channel to itself at the kernel's middle, 0 elsewhere: with padding SAME inputs pass unchanged.
+
+    Raises:
+        ValueError: a shape of rank below 2, which is no kernel's.
+
+    Source: the temporal convolutions of TF-Slim's S3D-G (center_initializer).
+    """
+    if len(shape) < 2:
+        raise ValueError(f"identity: expects a kernel, of rank 2 or more (got the shape {list(shape)}); use 'zeros'")
+    middle = tuple((n - 1) // 2 for n in shape[:-2])
+    return jnp.zeros(shape, dtype).at[middle].set(jnp.eye(shape[-2], shape[-1], dtype=dtype))
+
+
 @regularizer(main="scale")
 def l1(weights: Array, *, scale: NonNegative) -> Array:
     """scale * sum |w|.

@@ -42,7 +42,9 @@ INITIALIZERS = {
     "xavier": ({}, 0.0, 2 / (9 * (40 + 80))),
     "variance_scaling": ({}, 0.0, 2 / (9 * 40) * 1.3 * 0.87962566**2),
     "orthogonal": ({}, 0.0, 1 / (9 * 40)),
+    "identity": ({}, 1 / (9 * 80), 1 / (9 * 80) * (1 - 1 / (9 * 80))),
 }
+FIXED = {"zeros", "ones", "constant", "identity"}
 WEIGHTS = np.array([[3.0, -4.0]], np.float32)
 REGULARIZERS = {
     "l1": ({"scale": 0.1}, 0.7),
@@ -90,8 +92,7 @@ def test_initializers_have_their_mean_and_variance(name):
     assert abs(values.mean() - mean) <= 5 * spread + 1e-6
     assert values.var() == pytest.approx(variance, rel=0.02, abs=1e-9)
     np.testing.assert_array_equal(start(jax.random.key(0)), values.astype(np.float32))
-    if variance:
-        assert np.any(np.asarray(start(jax.random.key(1))) != values)
+    assert np.any(np.asarray(start(jax.random.key(1))) != values) == (name not in FIXED)
 
 
 @pytest.mark.parametrize("uniform", [True, False])
@@ -117,6 +118,26 @@ def test_orthogonal_columns():
     values = np.asarray(function("initializer", "orthogonal")(jax.random.key(0), (2, 4, 8), jnp.float32, gain=2.0))
     flat = values.reshape(8, 8)
     np.testing.assert_allclose(flat.T @ flat, 4 * np.eye(8), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        ("fully_connected: {num_outputs: 5", (5,)),
+        ("conv2d: {num_outputs: 5, kernel_size: 1", (6, 7, 5)),
+        ("conv2d: {num_outputs: 5, kernel_size: [3, 2]", (6, 7, 5)),
+        ("conv3d: {num_outputs: 5, kernel_size: [3, 1, 1]", (4, 6, 7, 5)),
+    ],
+)
+def test_layers_that_start_as_the_identity_pass_their_inputs_on(layer, shape):
+    net = layers(f"[{layer}, activation_fn: null, weights_initializer: identity, scope: same}}]", shape)
+    images = numbers(2, *shape)
+    np.testing.assert_array_equal(net.run(net.start(), images)[0], images)
+
+
+def test_identity_refuses_what_is_no_kernel():
+    with pytest.raises(ValueError, match=r"identity: expects a kernel.*\[5\]\); use 'zeros'"):
+        function("initializer", "identity")(jax.random.key(0), (5,), jnp.float32)
 
 
 @pytest.mark.parametrize(
