@@ -19,7 +19,8 @@ _OPTIMIZERS = {
     ("momentum", "momentum"): _FORGETS_NOTHING,
     ("rmsprop", "momentum"): _FORGETS_NOTHING,
     ("rmsprop", "decay"): "the mean square of the gradients stays at its start, 1",
-    **{(name, beta): _DIVIDES_BY_0 for name in ("adam", "adamw", "lamb") for beta in ("beta1", "beta2")},
+    ("adadelta", "rho"): "the mean squares of gradients and steps stay at their start, 0",
+    **{(name, beta): _DIVIDES_BY_0 for name in ("adam", "adamw", "nadam", "lamb") for beta in ("beta1", "beta2")},
 }
 """What an argument of 1 does to an optimizer."""
 

@@ -1,5 +1,6 @@
 """Batch norm's statistics after several steps of random batches, against their closed forms in float64."""
 
+from functools import partial
 from math import prod
 
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from slimtrain.net.layers.norm import batch_norm
 from slimtrain.net.scope import Record, Scope
+from slimtrain.train.schedules import constant
 
 EPSILON = 0.01
 SOME = settings(max_examples=30, deadline=None, derandomize=True)
@@ -120,7 +122,8 @@ def test_renormalized_averages_and_outputs(data, decay, renorm_decay, bounds):
     clipping = {n: v for n, v in zip(("rmax", "rmin", "dmax"), bounds, strict=True) if v is not None}
     starts = {"moving_mean": 0.5, "moving_variance": 2.0, "moving_stddev": 1.4, "renorm_mean": 0.2}
     values = started(channels, **starts, renorm_stddev=0.05)
-    words = {"decay": decay, "renorm_decay": renorm_decay, "renorm_clipping": clipping, "data_format": data_format}
+    schedules = {n: partial(constant, value=v) for n, v in clipping.items()}
+    words = {"decay": decay, "renorm_decay": renorm_decay, "renorm_clipping": schedules, "data_format": data_format}
     seen = []
     for batch in found:
         values = passed([batch], values, renorm=True, **words)
