@@ -11,6 +11,7 @@ import click
 from slimtrain import __version__
 from slimtrain.cli.asked import Asked, asks, json_option, plugin_option
 from slimtrain.cli.group import Group
+from slimtrain.cli.importing import import_tf
 
 averages_option = click.option(
     "--no-ema", "averages", is_flag=True, flag_value=False, default=True, help="Take the weights, not their averages."
@@ -33,6 +34,9 @@ def main(debug: bool) -> None:
     from slimtrain.backend import prepare
 
     prepare()
+
+
+main.add_command(import_tf)
 
 
 def taken_back(asked: Asked, resume: str | None) -> tuple[Asked, str | None]:

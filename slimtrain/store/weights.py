@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,9 @@ def read_weights(path: Path) -> Arrays:
     """
     read = _READERS.get(path.suffix)
     if read is None:
-        raise CheckpointError(_wrong_suffix(path))
+        wrong = _wrong_suffix(path)
+        hint = f"{wrong.hint}; 'slimtrain import-tf' makes one of a TensorFlow checkpoint"
+        raise CheckpointError(replace(wrong, hint=hint))
     if not path.is_file():
         raise CheckpointError(Problem(str(path), "is not a file" if path.exists() else "there is no such file"))
     try:
@@ -45,10 +48,14 @@ def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         ConfigError: The suffix is another one.
         WriteError: The file cannot be written, or its format has no such dtype.
     """
-    write = _WRITERS.get(path.suffix)
-    if write is None:
+    check_suffix(path)
+    _WRITERS[path.suffix](path, arrays)
+
+
+def check_suffix(path: Path) -> None:
+    """Raises ConfigError for a file whose suffix is not one that can be written."""
+    if path.suffix not in _WRITERS:
         raise ConfigError(_wrong_suffix(path))
-    write(path, arrays)
 
 
 def pack(path: Path, arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -65,7 +65,7 @@ def test_damaged_files_are_refused(tmp_path, case, name):
     folder = shutil.copytree(HERE / "files" / case, tmp_path / "c")
     good = (folder / name).read_bytes()
     flipped = [good[:i] + bytes([good[i] ^ 1 << i % 8]) + good[i + 1 :] for i in range(len(good))]
-    for number, data in enumerate(flipped + [good[:size] for size in range(len(good))]):
+    for number, data in enumerate(flipped + [good[:size] for size in range(0, len(good), 3)]):
         (folder / name).write_bytes(data)
         try:
             # The footer has bytes that fill it up, and the empty block one that nobody reads.
@@ -101,7 +101,7 @@ def test_hostile_files_with_right_checksums_end_soon(tmp_path, case, name):
     draw, refused = random.Random(0), 0
     tracemalloc.start()
     try:
-        for _ in range(500):
+        for _ in range(300):
             (folder / name).write_bytes(written([mutated(draw, rows)], plain))
             try:
                 read(folder)
@@ -110,4 +110,4 @@ def test_hostile_files_with_right_checksums_end_soon(tmp_path, case, name):
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
-    assert refused > 250
+    assert refused > 150
