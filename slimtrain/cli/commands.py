@@ -4,7 +4,7 @@ inside the commands, so that starting the command line imports little."""
 import click
 
 from slimtrain import __version__
-from slimtrain.cli import helping, reading, running
+from slimtrain.cli import helping, importing, reading, running
 from slimtrain.cli.group import Group
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -25,8 +25,9 @@ def main(debug: bool) -> None:
 
 
 COMMANDS = (
-    *(running.fit, running.eval_, reading.inspect, reading.check, reading.resolve, reading.explain),
-    *(running.export, running.time_, helping.schema, helping.layers, helping.init, helping.completion),
+    *(running.fit, running.eval_, running.export, running.time_, importing.import_tf),
+    *(reading.inspect, reading.check, reading.resolve, reading.explain),
+    *(helping.schema, helping.layers, helping.init, helping.completion),
 )
 for command in COMMANDS:
     main.add_command(command)

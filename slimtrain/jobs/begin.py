@@ -8,6 +8,7 @@ from slimtrain.config.document import Document
 from slimtrain.data.records import Dataset
 from slimtrain.errors import CheckpointError, ConfigError, Problem
 from slimtrain.jobs.build import Feed, Network, feed, make_task, need_training, network, open_data
+from slimtrain.jobs.facts import facts_of, unlike
 from slimtrain.jobs.restore import EVERY, Filter, initialized, load_state, resume_point, weights_from
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import RunDir, create, default_path
@@ -99,6 +100,12 @@ def _warm_start(request: Request) -> tuple[Path | None, Filter]:
         return request.init_from, request.chosen
     mark = request.document.sections["train"]["init_from"].origin.mark
     return train.init_from, Filter(train.init_include or (), train.init_exclude or (), "train.init_", mark)
+
+
+def start_warnings(request: Request, parts: Prepared) -> list[Problem]:
+    """Where the first weights were trained on other images, preprocessing or classes than the run will be."""
+    source, _ = _warm_start(request)
+    return [] if source is None else unlike(source, facts_of(parts.document, parts.data, parts.net), "warning")
 
 
 def resumed_state(request: Request, task: Task, run: RunDir) -> tuple[State, str]:

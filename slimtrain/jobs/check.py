@@ -14,7 +14,7 @@ from slimtrain.config.text import read_text
 from slimtrain.config.yaml_out import text
 from slimtrain.errors import ConfigError, Problem, SlimtrainError, did_you_mean
 from slimtrain.jobs.builtin import catalog
-from slimtrain.jobs.records import plain_value
+from slimtrain.jobs.plain import plain_value
 
 
 def check(path: Path, overrides: Iterable[str], plugins: tuple[str, ...], fast: bool) -> list[Problem]:

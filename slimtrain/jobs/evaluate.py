@@ -10,6 +10,7 @@ import numpy as np
 from slimtrain.config.document import Document
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.jobs.build import Feed, feed, make_task, network, open_data
+from slimtrain.jobs.facts import facts_of, need_alike
 from slimtrain.jobs.lints import warnings_of
 from slimtrain.jobs.recalibrate import recalibrated
 from slimtrain.jobs.restore import fit_weights, weights_from
@@ -66,7 +67,7 @@ def evaluate(
 
     Raises:
         ConfigError: nothing to evaluate with, or no batch norm to recalibrate.
-        DataError, CheckpointError: data or weights that do not fit.
+        DataError, CheckpointError: data or weights that do not fit, or were trained on something else.
         WriteError: `out` cannot be written.
     """
     if weights is None and run is None:
@@ -75,6 +76,9 @@ def evaluate(
     given, source = _weights(run, which, weights, averages)
     data = open_data(document)
     net = network(document, data)
+    facts = facts_of(document, data, net)
+    if weights is not None:
+        need_alike(weights, facts)
     task = make_task(document, net)
     if not document.losses and not document.metrics:
         raise ConfigError(Problem("eval", "the config names no losses and no metrics", "add 'metrics: [accuracy]'"))
@@ -84,7 +88,7 @@ def evaluate(
     if recalibrate:
         statistics = recalibrated(task, net, batches, parameters, statistics, talk)
     if out is not None:
-        write_weights(out, {name: np.asarray(value) for name, value in {**parameters, **statistics}.items()})
+        write_weights(out, {name: np.asarray(value) for name, value in {**parameters, **statistics}.items()}, facts)
     run_batches = runner(task, batches, split_name)
     found = run_batches(parameters, statistics, talk, lambda: False)
     assert found is not None

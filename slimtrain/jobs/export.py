@@ -5,6 +5,7 @@ from pathlib import Path
 from slimtrain.config.document import Document
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.jobs.build import make_task, network
+from slimtrain.jobs.facts import carried
 from slimtrain.jobs.restore import EVERY, Filter, fit_weights, weights_from
 from slimtrain.store.weights import write_weights
 
@@ -38,5 +39,5 @@ def export(
     specs = make_task(document, network(document)).specs
     weights = fit_weights(specs, weights_from(run, which, averages), str(run))
     names = chosen.names(weights)
-    write_weights(out, {name: weights[name] for name in names})
+    write_weights(out, {name: weights[name] for name in names}, carried(run))
     return len(names)

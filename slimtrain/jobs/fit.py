@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from slimtrain.errors import StoppedError
-from slimtrain.jobs.begin import Prepared, claim, fresh_state, prepare, resumed_state
+from slimtrain.jobs.begin import Prepared, claim, fresh_state, prepare, resumed_state, start_warnings
 from slimtrain.jobs.begin import Request as Request
 from slimtrain.jobs.build import ABSTRACT_BATCH
 from slimtrain.jobs.evaluate import runner
@@ -56,6 +56,8 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         stop = stack.enter_context(stopping())
         parts = prepare(request.document)
         _warn(parts, talk)
+        if request.resume is None:
+            talk.warn(start_warnings(request, parts))
         begun = fresh_state(request, parts.task) if request.resume is None else None  # before anything is written
         if stop:
             raise StoppedError(stop.number, "stopped before anything was trained")
@@ -65,7 +67,7 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         first = int(state.step)
         keeper = stack.enter_context(Keeper.open(run, parts.document, first))
         if first < parts.total or not run.env.exists():
-            write_records(run, parts.document, parts.net, request.command)
+            write_records(run, parts.document, parts.data, parts.net, request.command)
         evaluate = runner(parts.task, parts.batches, "test") if "test" in parts.data.splits else None
         again = request.again or f"slimtrain fit {parts.document.path}"
         goal = f", to step {parts.total}" if first < parts.total else " is trained"

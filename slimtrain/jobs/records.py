@@ -6,25 +6,28 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from slimtrain import __version__
 from slimtrain.config.document import Document
-from slimtrain.config.records import Argument, Component, LayerPlan
+from slimtrain.config.records import LayerPlan
 from slimtrain.config.resolved import resolved
+from slimtrain.data.records import Dataset
 from slimtrain.jobs.build import Network
+from slimtrain.jobs.facts import facts_of
+from slimtrain.jobs.plain import plain_value
 from slimtrain.net.scope import VarSpec
 from slimtrain.store.rundir import RunDir, write_json, write_text
 from slimtrain.train.devices import environment
 
 
-def write_records(run: RunDir, document: Document, net: Network, command: Sequence[str]) -> None:
-    """Writes config.yaml, resolved.yaml, plan.json, variables.json and env.json."""
+def write_records(run: RunDir, document: Document, data: Dataset, net: Network, command: Sequence[str]) -> None:
+    """Writes config.yaml, resolved.yaml, plan.json, variables.json, data.json and env.json."""
     write_text(run.config, document.path.read_text("utf-8-sig"))
     write_text(run.resolved, resolved(document, origins=True))
     write_json(run.plan, [plan_record(layer) for layer in document.plan.layers()])
     write_json(run.variables, [variable_record(spec) for spec in net.declaration.specs.values()])
+    write_json(run.data, facts_of(document, data, net))
     write_json(run.env, env_record(document, command))
 
 
@@ -32,23 +35,6 @@ def plan_record(layer: LayerPlan) -> dict[str, Any]:
     """A resolved layer as plain values."""
     arguments = {name: plain_value(argument) for name, argument in layer.op.arguments.items()}
     return {"name": layer.path, "op": layer.op.name, "line": layer.mark.short, "arguments": arguments}
-
-
-def plain_value(value: Any) -> Any:
-    """A resolved value as plain values: components as {name: {argument: value}}."""
-    if isinstance(value, Argument):
-        return plain_value(value.value)
-    if isinstance(value, Component):
-        return {value.name: {n: plain_value(a) for n, a in value.arguments.items()}}
-    if isinstance(value, dict):
-        return {n: plain_value(v) for n, v in value.items()}
-    return (
-        [plain_value(v) for v in value]
-        if isinstance(value, tuple)
-        else str(value)
-        if isinstance(value, Path)
-        else value
-    )
 
 
 def variable_record(spec: VarSpec) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Where weights and states come from: checkpoints of a run, weight files, a fresh start."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from slimtrain.config.patterns import matching
-from slimtrain.errors import CheckpointError, Mark, Problem, did_you_mean
+from slimtrain.errors import CheckpointError, Mark, Problem
+from slimtrain.jobs.misfits import misfits
 from slimtrain.lazy import jax, jnp
 from slimtrain.net.scope import VarSpec
 from slimtrain.store import checkpoint
@@ -75,7 +76,7 @@ def initialized(
         CheckpointError: variables that the file lacks or has in another shape, all of them.
     """
     wanted = chosen.names(task.specs)
-    fitted = fit_weights({n: task.specs[n] for n in wanted}, given, source, "start it fresh with --exclude {}/")
+    fitted = fit_weights({n: task.specs[n] for n in wanted}, given, source, chosen)
     take = {n: jnp.asarray(v) for n, v in fitted.items()}
     return (
         {n: take.get(n, v) for n, v in parameters.items()},
@@ -83,37 +84,33 @@ def initialized(
     )
 
 
-def fit_weights(specs: Mapping[str, VarSpec], given: Mapping[str, Any], source: str, cure: str = "") -> Weights:
+def fit_weights(
+    specs: Mapping[str, VarSpec], given: Mapping[str, Any], source: str, chosen: Filter | None = None
+) -> Weights:
     """The arrays for these variables, as they declare them.
 
     Args:
         specs: the variables.
         given: the arrays by name; others among them are left.
         source: where they are from, for errors.
-        cure: what to do about one that does not fit; `{}` is replaced by its scope.
+        chosen: what chose the variables, where one that does not fit may be left out.
 
     Raises:
         CheckpointError: variables that are missing or do not fit, all of them.
     """
-    problems = [p for spec in specs.values() if (p := _misfit(spec, given, source, cure))]
-    if problems:
+    if problems := misfits(specs, given, source, partial(_left_out, chosen)):
         raise CheckpointError(*problems)
     return {n: np.asarray(given[n], spec.dtype) for n, spec in specs.items()}
 
 
-def _misfit(spec: VarSpec, given: Mapping[str, Any], source: str, cure: str) -> Problem | None:
-    cure = cure.format(spec.name.rpartition("/")[0])
-    if spec.name not in given:
-        return Problem(
-            source, f"has no '{spec.name}'", " or ".join(filter(None, [did_you_mean(spec.name, given), cure]))
-        )
-    shape = tuple(np.shape(given[spec.name]))
-    if shape != spec.shape:
-        told = f"'{spec.name}' has shape {list(shape)} there, {list(spec.shape)} in this net"
-        return Problem(source, told, cure)
-    if not np.issubdtype(np.asarray(given[spec.name]).dtype, np.number):
-        return Problem(source, f"'{spec.name}' holds no numbers", cure)
-    return None
+def _left_out(chosen: Filter | None, scopes: Sequence[str]) -> str:
+    """How to start the variables of these scopes fresh, as it was asked: to be pasted."""
+    if chosen is None:
+        return ""
+    start = f"start {'it' if len(scopes) == 1 else 'them'} fresh with"
+    if chosen.where == "--":
+        return f"{start} {' '.join(f'--exclude {scope}/' for scope in scopes)}"
+    return f"{start} {chosen.where}exclude: [{', '.join(f'{scope}/' for scope in scopes)}]"
 
 
 def resume_point(run: RunDir, where: str) -> tuple[Path | None, list[str]]:

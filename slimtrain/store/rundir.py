@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from slimtrain.errors import ConfigError, Problem, RunInUseError
+from slimtrain.errors import CheckpointError, ConfigError, Problem, RunInUseError
 from slimtrain.store.files import write_json as write_json
 from slimtrain.store.files import write_text as write_text
 from slimtrain.store.files import writing
@@ -50,6 +50,11 @@ class RunDir:
         return self.path / "variables.json"
 
     @property
+    def data(self) -> Path:
+        """What the net gets: the image's shape, preprocessing, the number of classes."""
+        return self.path / "data.json"
+
+    @property
     def env(self) -> Path:
         """Versions, device, threads, seed and command."""
         return self.path / "env.json"
@@ -73,6 +78,23 @@ class RunDir:
     def last(self) -> Path:
         """Holds the name of the last checkpoint."""
         return self.path / "last"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in one of a run's JSON files; an empty one where there is no such file.
+
+    Raises:
+        CheckpointError: The file cannot be read, or holds something else.
+    """
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(Problem(str(path), f"cannot be read: {error}")) from error
+    if not isinstance(found, dict):
+        raise CheckpointError(Problem(str(path), "should hold a JSON object"))
+    return found
 
 
 def default_path(root: Path, name: str) -> Path:

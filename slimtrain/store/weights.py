@@ -1,11 +1,14 @@
 """Files of arrays by name, `.npz` and `.safetensors`; never a pickle."""
 
+import json
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
@@ -13,6 +16,7 @@ from slimtrain.errors import CheckpointError, ConfigError, Problem, WriteError, 
 from slimtrain.store.files import replacing
 
 Arrays = dict[str, np.ndarray]
+_FACTS = "slimtrain"
 
 
 def read_weights(path: Path) -> Arrays:
@@ -23,7 +27,9 @@ def read_weights(path: Path) -> Arrays:
     """
     read = _READERS.get(path.suffix)
     if read is None:
-        raise CheckpointError(_wrong_suffix(path))
+        wrong = _wrong_suffix(path)
+        hint = f"{wrong.hint}; 'slimtrain import-tf' makes one of a TensorFlow checkpoint"
+        raise CheckpointError(replace(wrong, hint=hint))
     if not path.is_file():
         raise CheckpointError(Problem(str(path), "is not a file" if path.exists() else "there is no such file"))
     try:
@@ -34,24 +40,46 @@ def read_weights(path: Path) -> Arrays:
         raise CheckpointError(Problem(str(path), f"cannot be read as {path.suffix}: {reason}")) from error
 
 
-def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def read_facts(path: Path) -> dict[str, Any]:
+    """What a `.safetensors` file carries besides its arrays; nothing in a file that was not made by slimtrain.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    if path.suffix != ".safetensors" or not path.is_file():
+        return {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+    # As in read_weights.
+    except Exception as error:
+        raise CheckpointError(Problem(str(path), f"cannot be read as {path.suffix}: {error}")) from error
+    return found if isinstance(found, dict) else {}
+
+
+def write_weights(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None) -> None:
     """Writes the arrays into a file whose suffix says how, whole or not at all.
 
     Args:
         path: Ends in `.npz` (bfloat16 is widened to float32, which numpy can hold) or `.safetensors`.
         arrays: By name; a name may hold any character.
+        facts: What a `.safetensors` file is to carry besides, as JSON can hold it; an `.npz` has no place for it.
 
     Raises:
         ConfigError: The suffix is another one.
         WriteError: The file cannot be written, or its format has no such dtype.
     """
-    write = _WRITERS.get(path.suffix)
-    if write is None:
+    check_suffix(path)
+    _WRITERS[path.suffix](path, arrays, facts or {})
+
+
+def check_suffix(path: Path) -> None:
+    """Raises ConfigError for a file whose suffix is not one that can be written."""
+    if path.suffix not in _WRITERS:
         raise ConfigError(_wrong_suffix(path))
-    write(path, arrays)
 
 
-def pack(path: Path, arrays: Mapping[str, np.ndarray]) -> bytes:
+def pack(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None) -> bytes:
     """The arrays as the bytes of a `.safetensors` file; `path` is what an error names.
 
     Raises:
@@ -59,7 +87,8 @@ def pack(path: Path, arrays: Mapping[str, np.ndarray]) -> bytes:
     """
     try:
         # asarray, since ascontiguousarray would give an array without dimensions one.
-        return to_bytes({name: np.asarray(array, order="C") for name, array in arrays.items()})
+        plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+        return to_bytes(plain, {_FACTS: json.dumps(dict(facts))} if facts else None)
     except SafetensorError as error:
         raise WriteError(Problem(str(path), f"cannot hold these arrays: {error}")) from error
 
@@ -83,7 +112,8 @@ def _array(name: str, value: object) -> np.ndarray:
     return value
 
 
-def _write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def _write_npz(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    del facts
     # Not np.savez, whose keyword `file` a variable of that name would collide with.
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
@@ -97,13 +127,13 @@ def _read_safetensors(path: Path) -> Arrays:
     return dict(load_file(path))
 
 
-def _write_safetensors(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def _write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     with replacing(path) as file:
-        file.write(pack(path, arrays))
+        file.write(pack(path, arrays, facts))
 
 
 _READERS: dict[str, Callable[[Path], Arrays]] = {".npz": _read_npz, ".safetensors": _read_safetensors}
-_WRITERS: dict[str, Callable[[Path, Mapping[str, np.ndarray]], None]] = {
+_WRITERS: dict[str, Callable[[Path, Mapping[str, np.ndarray], Mapping[str, Any]], None]] = {
     ".npz": _write_npz,
     ".safetensors": _write_safetensors,
 }

@@ -20,7 +20,17 @@ import pytest
 from safetensors.numpy import load_file
 
 LONG = ["train.steps=2000", "train.log_every=70", "train.eval_every=250", "train.checkpoint_every=300"]
-FILES = {"config.yaml", "resolved.yaml", "plan.json", "variables.json", "env.json", "metrics.jsonl", "best", "last"}
+FILES = {
+    "config.yaml",
+    "resolved.yaml",
+    "plan.json",
+    "variables.json",
+    "data.json",
+    "env.json",
+    "metrics.jsonl",
+    "best",
+    "last",
+}
 
 
 def arrays(run: Path) -> dict[str, np.ndarray]:

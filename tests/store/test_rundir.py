@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from slimtrain.errors import ConfigError, RunInUseError, WriteError
+from slimtrain.errors import CheckpointError, ConfigError, RunInUseError, WriteError
 from slimtrain.store import rundir
 from slimtrain.store.rundir import RunDir
 
@@ -127,3 +127,14 @@ def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path, monkeypatc
 def test_the_room_never_imports_jax():
     code = "import sys, slimtrain.store.checkpoint, slimtrain.store.metrics; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_json_files_of_a_run(tmp_path):
+    path = RunDir(tmp_path).data
+    assert rundir.read_json(path) == {}
+    rundir.write_json(path, {"classes": 10})
+    assert rundir.read_json(path) == {"classes": 10}
+    for text, told in (("{", "cannot be read: Expecting"), ("[]", "should hold a JSON object")):
+        path.write_text(text)
+        with pytest.raises(CheckpointError, match=f"data.json: {told}"):
+            rundir.read_json(path)

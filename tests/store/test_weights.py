@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from slimtrain.errors import CheckpointError, ConfigError, WriteError
 from slimtrain.store.checkpoint import read_weights, write_weights
+from slimtrain.store.weights import read_facts
 
 ARRAYS = {
     "conv1/weights": np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)),
@@ -135,3 +137,19 @@ def test_a_full_disk_keeps_the_old_file(tmp_path, suffix):
 def test_a_dtype_that_the_file_cannot_hold_is_named(tmp_path):
     with pytest.raises(WriteError, match='cannot hold these arrays: Unknown dtype "complex128"'):
         write_weights(tmp_path / "w.safetensors", {"x": np.ones(2, complex)})
+
+
+def test_facts_travel_in_safetensors(tmp_path):
+    facts = {"image": [8, 8, 1], "preprocess": [{"rescale": {"scale": 1 / 255}}], "classes": None}
+    write_weights(tmp_path / "w.safetensors", ARRAYS, facts)
+    write_weights(tmp_path / "w.npz", ARRAYS, facts)
+    write_weights(tmp_path / "none.safetensors", ARRAYS)
+    save_file({"x": np.ones(2)}, tmp_path / "other.safetensors", {"format": "pt"})
+    assert read_facts(tmp_path / "w.safetensors") == facts
+    assert read_weights(tmp_path / "w.safetensors").keys() == ARRAYS.keys()
+    for name in ("w.npz", "none.safetensors", "other.safetensors", "gone.safetensors"):
+        assert read_facts(tmp_path / name) == {}
+    for text in ("{", "[" * 10_000):
+        save_file({"x": np.ones(2)}, tmp_path / "bad.safetensors", {"slimtrain": text})
+        with pytest.raises(CheckpointError, match="bad.safetensors: cannot be read as .safetensors"):
+            read_facts(tmp_path / "bad.safetensors")
