@@ -9,7 +9,8 @@ import numpy as np
 
 from slimtrain.config.document import Document
 from slimtrain.errors import ConfigError, Problem
-from slimtrain.jobs.build import Feed, feed, make_task, network, open_data
+from slimtrain.jobs.build import feed, make_task, network, open_data
+from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.lints import warnings_of
 from slimtrain.jobs.recalibrate import recalibrated
 from slimtrain.jobs.restore import fit_weights, weights_from
