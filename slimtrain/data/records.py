@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from slimtrain.errors import Problem
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -50,10 +52,10 @@ class Dataset:
         splits: the splits.
         classes: how many classes there are, None where labels are no classes.
         names: the classes' names, in the order of their labels; empty where the files have none.
-        notes: what the user should know of the files, a line each.
+        warnings: what the user should know of the files.
     """
 
     splits: Mapping[str, Split]
     classes: int | None
     names: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()

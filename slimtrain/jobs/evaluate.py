@@ -78,7 +78,7 @@ def evaluate(
     task = make_task(document, net)
     if not document.losses and not document.metrics:
         raise ConfigError(Problem("eval", "the config names no losses and no metrics", "add 'metrics: [accuracy]'"))
-    talk.warn(warnings_of(document, net, evaluating=True))
+    talk.warn([*data.warnings, *warnings_of(document, net, evaluating=True)])
     parameters, statistics = split(task.specs, fit_weights(task.specs, given, source))
     batches = feed(document, data, task.objective, net)
     if recalibrate:
