@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from slimtrain.cli import main
 from slimtrain.config.document import Document
@@ -59,6 +60,18 @@ def array_files(folder: Path, document: Document) -> dict[str, Path]:
     return {name: folder / f"{name}.npz" for name in SIZES}
 
 
+def image_files(folder: Path, document: Document) -> dict[str, Path]:
+    """Folders of photos of many sizes, two classes of them."""
+    draw = np.random.default_rng(0)
+    for split, size in SIZES.items():
+        for number in range(size):
+            place = folder / split / "ab"[number % 2]
+            place.mkdir(parents=True, exist_ok=True)
+            pixels = draw.integers(0, 256, (90 + number, 120, 3), np.uint8)
+            Image.fromarray(pixels).save(place / f"{number}.jpg")
+    return {"path": folder}
+
+
 FILES = {
     "digits": lambda folder, document: {},
     "mnist": idx_files,
@@ -66,6 +79,7 @@ FILES = {
     "cifar10": cifar_files,
     "cifar100": cifar_files,
     "arrays": array_files,
+    "image_folder": image_files,
 }
 
 

@@ -64,8 +64,11 @@ class Data:
             whatever it is.
         shuffle: take training examples in an order drawn anew each epoch from (seed, epoch).
         preprocess: functions that every batch of images passes, in order; uint8 images become 0..1 where
+            omitted. Those that draw at random are left out of evaluations.
+        eval_preprocess: functions that the batches of an evaluation pass instead of preprocess; the same where
             omitted.
-        augment: functions that training batches pass before them, drawn from (seed, step).
+        augment: functions that training batches pass before preprocess, drawn from (seed, step).
+        workers: threads that read and preprocess images; one a core where omitted. Results do not depend on it.
     """
 
     source: str
@@ -73,7 +76,9 @@ class Data:
     eval_batch_size: Count | None = None
     shuffle: bool = True
     preprocess: Preprocess | None = None
+    eval_preprocess: Preprocess | None = None
     augment: Preprocess = ()
+    workers: Count | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,8 @@
 So resuming needs nothing but the step.
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from slimtrain.data.randomness import bits
 from slimtrain.data.records import Split
 from slimtrain.errors import DataError, Problem
 
-Batch = dict[str, NDArray[Any]]
+Batch = dict[str, Any]
 
 
 @lru_cache(maxsize=2)
@@ -46,7 +46,7 @@ def steps_per_epoch(size: int, batch_size: int) -> int:
 
 
 def batch_at(split: Split, step: int, *, batch_size: int, seed: int, shuffle: bool) -> Batch:
-    """The training batch of one step, in fresh arrays.
+    """The training batch of one step, in fresh arrays; pictures are not read yet.
 
     Args:
         split: examples to take from.
@@ -63,20 +63,25 @@ def batch_at(split: Split, step: int, *, batch_size: int, seed: int, shuffle: bo
     return _take(split, order(split.size, seed, epoch, shuffle)[start : start + batch_size])
 
 
-def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
-    """All examples once, in order, in batches of one size.
+def eval_count(split: Split, batch_size: int) -> int:
+    """How many batches hold all examples."""
+    return ceil(split.size / batch_size)
+
+
+def eval_batch(split: Split, number: int, batch_size: int) -> Batch:
+    """One batch of an evaluation, which takes all examples once, in order, in batches of one size.
 
     The last batch is filled up with the last example; the field `mask` [batch_size], float32, is 1 where an
     example counts and 0 where it only fills.
 
     Args:
         split: examples to take.
+        number: which batch, from 0.
         batch_size: examples in a batch, from 1.
     """
-    for start in range(0, split.size, batch_size):
-        indices = np.arange(start, start + batch_size)
-        batch = _take(split, np.minimum(indices, split.size - 1))
-        yield batch | {"mask": (indices < split.size).astype(np.float32)}
+    indices = np.arange(number * batch_size, (number + 1) * batch_size)
+    batch = _take(split, np.minimum(indices, split.size - 1))
+    return batch | {"mask": (indices < split.size).astype(np.float32)}
 
 
 def _take(split: Split, indices: NDArray[np.intp]) -> Batch:

@@ -1,17 +1,42 @@
 """What a source gives: splits of named fields."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
+
+from slimtrain.errors import Problem
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images of any size that are read when they are wanted: the field of a split, or a part of it.
+
+    Attributes:
+        read: the image [H, W, C] of unsigned bytes that has a number in the files; DataError where it is not right.
+        numbers: the number of each example.
+    """
+
+    read: Callable[[int], NDArray[np.uint8]]
+    numbers: NDArray[np.intp]
+    dtype: ClassVar[np.dtype[np.uint8]] = np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        """The image of one example, read now; or, for a slice or an array, a part that is not read yet."""
+        chosen = self.numbers[index]
+        return replace(self, numbers=chosen) if isinstance(chosen, np.ndarray) else self.read(int(chosen))
 
 
 @dataclass(frozen=True)
 class Split:
-    """Examples by field, each array [N, ...] with the same N."""
+    """Examples by field, each an array [N, ...] or Pictures, with the same N."""
 
-    fields: Mapping[str, NDArray[Any]]
+    fields: Mapping[str, Any]
 
     @property
     def size(self) -> int:
@@ -21,7 +46,16 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Splits by name (`train`, `test`); `classes` is how many there are, None where labels are no classes."""
+    """Splits by name (`train`, `test`).
+
+    Attributes:
+        splits: the splits.
+        classes: how many classes there are, None where labels are no classes.
+        names: the classes' names, in the order of their labels; empty where the files have none.
+        warnings: what the user should know of the files.
+    """
 
     splits: Mapping[str, Split]
     classes: int | None
+    names: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()

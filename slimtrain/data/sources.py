@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from slimtrain.config.catalog import source
 from slimtrain.config.values import FolderPath
 from slimtrain.data.arrays import arrays as arrays
+from slimtrain.data.folders import image_folder as image_folder
 from slimtrain.data.formats.cifar import read_cifar
 from slimtrain.data.formats.files import reading, refusal
 from slimtrain.data.formats.idx import read_idx
 from slimtrain.data.formats.npz import read_npz
 from slimtrain.data.records import Dataset as Dataset
 from slimtrain.data.records import Split as Split
+from slimtrain.data.tables import csv as csv
+from slimtrain.data.tfrecords import tfrecord as tfrecord
 
 DIGITS = Path(__file__).parent / "digits" / "digits.npz"
 DIGITS_TRAIN = 1437

@@ -7,8 +7,9 @@ from pathlib import Path
 from slimtrain.config.document import Document
 from slimtrain.data.records import Dataset
 from slimtrain.errors import CheckpointError, ConfigError, Problem
-from slimtrain.jobs.build import Feed, Network, feed, make_task, need_training, network, open_data
+from slimtrain.jobs.build import Network, feed, make_task, need_training, network, open_data
 from slimtrain.jobs.facts import facts_of, unlike
+from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.restore import EVERY, Filter, initialized, load_state, resume_point, weights_from
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import RunDir, create, default_path

@@ -1,19 +1,17 @@
 """From a Document to what runs: the data, the network with its table of variables, the task that is trained."""
 
 from dataclasses import dataclass
-from functools import cached_property
-from math import ceil
 from typing import Any
+
+import numpy as np
 
 from slimtrain.config.document import Document, values_of
 from slimtrain.config.patterns import matching
-from slimtrain.config.records import Component
-from slimtrain.data.batches import batch_at, eval_batches, steps_per_epoch
-from slimtrain.data.preprocess import pipeline
 from slimtrain.data.records import Dataset, Split
 from slimtrain.errors import ConfigError, DataError, Problem, did_you_mean
+from slimtrain.jobs.feed import Feed, image_shape
 from slimtrain.lazy import jax, jnp, optax
-from slimtrain.net.graph import Forward, bind, bind_all, forward
+from slimtrain.net.graph import Forward, bind_all, forward
 from slimtrain.net.modes import computing_in, freezing
 from slimtrain.net.passes import Declaration, declare
 from slimtrain.net.scope import LayerError
@@ -74,19 +72,26 @@ def _frozen(document: Document, net: Network) -> frozenset[str]:
 
 
 def _shape(document: Document, data: Dataset | None) -> tuple[int, ...]:
-    known = data and next(iter(data.splits.values())).fields["image"].shape[1:]
+    known = data and image_shape(document, data)
     stated = document.plan.input_shape
     if known and stated and tuple(known) != tuple(stated):
         told = f"model.input.shape is {list(stated)}, but the data's images are {list(known)}"
         raise DataError(Problem("model.input", told, "leave it out, or make them equal", document.plan.mark))
-    source = document.source and document.catalog.kind("source")[document.source.name]
-    shape = stated or known or (source and source.description.facts["shape"])
+    shape = stated or known or _told(document)
     if shape:
         return tuple(shape)
     if document.source is None:
         hint = "add 'input: {shape: [height, width, channels]}' to the model, or a data section"
         raise ConfigError(Problem("model", "the input's shape is not known", hint, document.plan.mark))
     return _shape(document, open_data(document))
+
+
+def _told(document: Document) -> tuple[int, ...] | None:
+    """The shape that the source's description tells, after preprocessing; None where it tells none."""
+    source = document.source and document.catalog.kind("source")[document.source.name]
+    shape = source and source.description.facts["shape"]
+    blank = shape and Dataset({"train": Split({"image": np.zeros((1, *shape), np.uint8)})}, None)
+    return image_shape(document, blank) if blank else None
 
 
 def make_task(document: Document, net: Network) -> Task:
@@ -175,79 +180,6 @@ def _optimizer(document: Document, problems: list[Problem]) -> tuple[Any, Any]:
         mark = component.arguments["learning_rate"].origin.mark or component.mark
         problems.append(Problem(f"optimizer {component.name}", error.what, error.hint, mark))
     return function(**arguments), rate
-
-
-@dataclass(frozen=True)
-class Feed:
-    """Batches of a document's data, preprocessed, with only the fields that are read."""
-
-    document: Document
-    data: Dataset
-    fields: frozenset[str]
-
-    @cached_property
-    def epoch_steps(self) -> int:
-        """Training steps in an epoch."""
-        assert self.document.data is not None
-        return steps_per_epoch(self.split("train").size, self.document.data.batch_size)
-
-    def split(self, name: str) -> Split:
-        """A split by name, with only the fields that are read; raises DataError where the data has none such."""
-        split = self.data.splits.get(name)
-        if split is None:
-            has = ", ".join(self.data.splits)
-            raise DataError(Problem("data", f"there is no '{name}' split", f"the data has: {has}"))
-        if missing := self.fields - split.fields.keys():
-            told = f"the {name} split has no field {sorted(missing)}"
-            raise DataError(Problem("data", told, f"its fields are {sorted(split.fields)}"))
-        return Split({n: v for n, v in split.fields.items() if n in self.fields})
-
-    def train_batch(self, split: Split, step: int) -> dict[str, Any]:
-        """The training batch of a step, from 0."""
-        data, seed = self.document.data, self.document.seed
-        assert data is not None
-        batch = batch_at(split, step, batch_size=data.batch_size, seed=seed, shuffle=data.shuffle)
-        steps = [*self._augment, *self._steps(split)]
-        batch["image"] = pipeline.apply(steps, batch["image"], pipeline.augment_random(seed, step))
-        return batch
-
-    def examples(self, split: Split, number: int) -> dict[str, Any]:
-        """The first examples of a split as one batch, preprocessed as for an evaluation."""
-        fields = {name: array[:number] for name, array in split.fields.items()}
-        return fields | {"image": pipeline.apply(self._steps(split), fields["image"])}
-
-    def eval_batches(self, split: Split) -> Any:
-        """The batches of an evaluation: every example once, padding masked."""
-        for batch in eval_batches(split, self._eval_size(split)):
-            batch["image"] = pipeline.apply(self._steps(split), batch["image"])
-            yield batch
-
-    def eval_count(self, split: Split) -> int:
-        """How many batches an evaluation has."""
-        return ceil(split.size / self._eval_size(split))
-
-    def _eval_size(self, split: Split) -> int:
-        data = self.document.data
-        assert data is not None
-        return min(data.eval_batch_size or data.batch_size, split.size)
-
-    def _steps(self, split: Split) -> list[Any]:
-        given = self._preprocess
-        return list(pipeline.default(split.fields["image"].dtype)) if given is None else given
-
-    @cached_property
-    def _preprocess(self) -> list[Any] | None:
-        assert self.document.data is not None
-        given = self.document.data.preprocess
-        return None if given is None else self._bound(given)
-
-    @cached_property
-    def _augment(self) -> list[Any]:
-        assert self.document.data is not None
-        return self._bound(self.document.data.augment)
-
-    def _bound(self, components: tuple[Component, ...]) -> list[Any]:
-        return [bind(self.document.catalog, component) for component in components]
 
 
 def feed(document: Document, data: Dataset, goal: Objective, net: Network) -> Feed:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from slimtrain.config.catalog import Catalog, plugin_modules
 from slimtrain.data import sources
-from slimtrain.data.preprocess import images
+from slimtrain.data.preprocess import color, geometry, images
 from slimtrain.net import components
 from slimtrain.net.layers import (
     conv,
@@ -46,6 +46,8 @@ MODULES = (
     schedules,
     sources,
     images,
+    geometry,
+    color,
 )
 
 

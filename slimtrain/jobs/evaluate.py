@@ -9,8 +9,9 @@ import numpy as np
 
 from slimtrain.config.document import Document
 from slimtrain.errors import ConfigError, Problem
-from slimtrain.jobs.build import Feed, feed, make_task, network, open_data
+from slimtrain.jobs.build import feed, make_task, network, open_data
 from slimtrain.jobs.facts import facts_of, need_alike
+from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.lints import warnings_of
 from slimtrain.jobs.recalibrate import recalibrated
 from slimtrain.jobs.restore import fit_weights, weights_from
@@ -82,7 +83,7 @@ def evaluate(
     task = make_task(document, net)
     if not document.losses and not document.metrics:
         raise ConfigError(Problem("eval", "the config names no losses and no metrics", "add 'metrics: [accuracy]'"))
-    talk.warn(warnings_of(document, net, evaluating=True))
+    talk.warn([*data.warnings, *warnings_of(document, net, evaluating=True)])
     parameters, statistics = split(task.specs, fit_weights(task.specs, given, source))
     batches = feed(document, data, task.objective, net)
     if recalibrate:

@@ -96,7 +96,8 @@ def dry(request: Request, talk: Talk) -> dict[str, Any]:
 
 
 def _warn(parts: Prepared, talk: Talk) -> None:
-    talk.warn(training_warnings(parts.document, parts.net, parts.task, parts.total))
+    warnings = training_warnings(parts.document, parts.net, parts.task, parts.total)
+    talk.warn([*parts.data.warnings, *warnings])
 
 
 def _compiled(parts: Prepared) -> Any:

@@ -11,7 +11,8 @@ import numpy as np
 from slimtrain.config.document import Document
 from slimtrain.data.formats.npz import read_npy, read_npz
 from slimtrain.errors import ConfigError, DataError, Problem, did_you_mean
-from slimtrain.jobs.build import ABSTRACT_BATCH, Feed, Network, fields_read, make_task, network, open_data
+from slimtrain.jobs.build import ABSTRACT_BATCH, Network, fields_read, make_task, network, open_data
+from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.records import variable_record
 from slimtrain.jobs.restore import EVERY, Filter, fit_weights, weights_from
 from slimtrain.lazy import jax, jnp

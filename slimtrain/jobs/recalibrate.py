@@ -3,7 +3,8 @@
 from typing import Any
 
 from slimtrain.errors import ConfigError, Problem
-from slimtrain.jobs.build import Feed, Network
+from slimtrain.jobs.build import Network
+from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.talk import Talk
 from slimtrain.lazy import jnp
 from slimtrain.train.devices import compiled_recalibration_step
@@ -23,9 +24,9 @@ def recalibrated(task: Task, net: Network, batches: Feed, parameters: Any, stati
         raise ConfigError(Problem("--recalibrate-bn", "the network has no batch norm whose statistics move", hint))
     collections = tuple(sorted({name for update in updates for name in update.collections or ()}))
     step, examples = compiled_recalibration_step(task, collections), batches.split("train")
-    with talk.bar(batches.epoch_steps, 0, "batch", "recalibrating") as advance:
-        for number in range(batches.epoch_steps):
-            batch = batches.train_batch(examples, number)
-            statistics = step(parameters, statistics, batch, jnp.float32(number))
+    steps = batches.epoch_steps
+    with batches.train_batches(examples, steps) as batch_at, talk.bar(steps, 0, "batch", "recalibrating") as advance:
+        for number in range(steps):
+            statistics = step(parameters, statistics, batch_at(number), jnp.float32(number))
             advance(1, "")
     return statistics

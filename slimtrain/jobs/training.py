@@ -82,8 +82,10 @@ def train(job: Job, state: State, stop: Stop) -> Watch:
         _say_if_early(job, first)
         _finish(job, state, first, stop)
         return watch
-    with job.talk.bar(job.total, first, "step", job.parts.document.name) as advance:
-        batch_at = partial(job.parts.batches.train_batch, split)
+    with (
+        job.parts.batches.train_batches(split, job.total) as batch_at,
+        job.talk.bar(job.total, first, "step", job.parts.document.name) as advance,
+    ):
         events = steps(step, state, batch_at, first, job.total, partial(_boundary, job))
         try:
             for done in events:

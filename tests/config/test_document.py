@@ -120,7 +120,8 @@ def test_sections_may_be_empty(document):
             "data: {source: digits, batchsize: 3}",
             [
                 "net.yaml:1:24: data: unknown key 'batchsize'; did you mean 'batch_size', 'eval_batch_size'? "
-                "(data takes: source, batch_size, eval_batch_size, shuffle, preprocess, augment)"
+                "(data takes: source, batch_size, eval_batch_size, shuffle, preprocess, eval_preprocess, augment, "
+                "workers)"
             ],
         ),
         (

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slimtrain.data.batches import batch_at, eval_batches, order, steps_per_epoch
-from slimtrain.data.records import Split
+from slimtrain.data.batches import Batch, batch_at, eval_batch, eval_count, order, steps_per_epoch
+from slimtrain.data.records import Pictures, Split
 from slimtrain.errors import DataError
 
 sizes = st.integers(1, 200)
@@ -13,6 +13,10 @@ seeds = st.integers(0, 2**64 - 1)
 
 def numbered(size: int) -> Split:
     return Split({"image": np.arange(size * 2.0).reshape(size, 2), "label": np.arange(size)})
+
+
+def eval_batches(split: Split, batch_size: int) -> list[Batch]:
+    return [eval_batch(split, number, batch_size) for number in range(eval_count(split, batch_size))]
 
 
 @given(sizes, seeds, st.integers(0, 1000))
@@ -79,7 +83,7 @@ def test_a_batch_larger_than_the_split_is_refused() -> None:
 
 @given(sizes, st.integers(1, 250))
 def test_an_evaluation_counts_each_example_once_in_order(size: int, batch_size: int) -> None:
-    batches = list(eval_batches(numbered(size), batch_size))
+    batches = eval_batches(numbered(size), batch_size)
     assert {len(array) for b in batches for array in b.values()} == {batch_size}
     counted = np.concatenate([b["label"][b["mask"] == 1] for b in batches])
     assert counted.tolist() == list(range(size))
@@ -90,5 +94,15 @@ def test_an_evaluation_counts_each_example_once_in_order(size: int, batch_size: 
 
 def test_evaluation_batches_are_fresh() -> None:
     split = numbered(4)
-    next(eval_batches(split, 4))["image"][:] = -1
+    eval_batch(split, 0, 4)["image"][:] = -1
     assert split.fields["image"].min() == 0
+
+
+def test_pictures_are_chosen_and_not_read() -> None:
+    def read(number: int) -> np.ndarray:
+        raise AssertionError(number)
+
+    split = Split({"image": Pictures(read, np.arange(6)), "label": np.arange(6)})
+    batch = batch_at(split, 1, batch_size=2, seed=3, shuffle=True)
+    assert batch["image"].numbers.tolist() == batch["label"].tolist()
+    assert eval_batch(split, 1, 4)["image"].numbers.tolist() == [4, 5, 5, 5]

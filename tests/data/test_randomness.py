@@ -2,7 +2,7 @@ from slimtrain.data.randomness import bits
 
 
 def test_each_seed_purpose_and_index_has_a_stream_of_its_own() -> None:
-    keys = [(0, "a", 0), (1, "a", 0), (0, "b", 0), (0, "a", 1), (2**64 - 1, "a", 0)]
+    keys = [(0, "a", 0), (0, "a", 0, 1), (0, "a", 0, 2), (1, "a", 0), (0, "b", 0), (0, "a", 1), (2**64 - 1, "a", 0)]
     assert len({bits(*key).random_raw() for key in keys}) == len(keys)
 
 

@@ -128,9 +128,12 @@ def test_cifar_refuses_labels_out_of_range(tmp_path: Path) -> None:
         cifar100(path=tmp_path, labels="coarse")
 
 
+NAMES = "arrays cifar10 cifar100 csv digits fashion_mnist image_folder mnist tfrecord".split()
+
+
 def test_all_sources_are_documented() -> None:
     found = Catalog.of([sources]).kind("source")
-    assert sorted(found) == ["arrays", "cifar10", "cifar100", "digits", "fashion_mnist", "mnist"]
+    assert sorted(found) == NAMES
     assert all(p.doc for d in found.values() for p in d.parameters.values())
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
 
 LONG = ["train.steps=2000", "train.log_every=70", "train.eval_every=250", "train.checkpoint_every=300"]
@@ -382,3 +383,60 @@ def test_what_training_cannot_do_is_told_before_it_starts(small, cli, tmp_path):
         done = cli("fit", small, *words, "--run-dir", tmp_path / "run")
         assert done.code == 2 and sentence in done.err, (words, done)
     assert not (tmp_path / "run").exists()
+
+
+PICTURES = """\
+data:
+  source: image_folder
+  path: images
+  batch_size: 5
+  preprocess: [{random_resized_crop: 6}, random_flip_left_right, rescale, {distort_color: {fast: false}}]
+  eval_preprocess: [{resize: 6}, rescale]
+model:
+  layers:
+    - conv2d: {num_outputs: 4, kernel_size: 3, normalizer_fn: batch_norm, scope: conv1}
+    - flatten
+    - fully_connected: {num_outputs: 2, activation_fn: null, scope: logits}
+losses: [sparse_softmax_cross_entropy]
+metrics: [accuracy]
+optimizer: {momentum: 0.01}
+train: {steps: 300, log_every: 10, eval_every: 100, checkpoint_every: 40}
+"""
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A config whose images lie in folders, of many sizes."""
+    draw = np.random.default_rng(0)
+    for split, name, count in (("train", "a", 8), ("train", "b", 9), ("test", "a", 3), ("test", "b", 4)):
+        folder = tmp_path / "images" / split / name
+        folder.mkdir(parents=True)
+        for number in range(count):
+            pixels = draw.integers(0, 256, (7 + number, 9, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.jpg")
+    (tmp_path / "pictures.yaml").write_text(PICTURES)
+    return tmp_path / "pictures.yaml"
+
+
+def test_a_run_on_image_files_is_killed_and_stopped_and_ends_bit_identical(pictures, cli, spawn, tmp_path):
+    whole, path = tmp_path / "whole", tmp_path / "run"
+    assert cli("fit", pictures, "--run-dir", whole, "data.workers=1").code == 0
+    for end, step in ((signal.SIGKILL, 50), (signal.SIGTERM, 120), (signal.SIGKILL, 170)):
+        process = spawn("fit", pictures, "--run-dir", path, "--resume", "data.workers=3")
+        wait_for(path, step, process)
+        process.send_signal(end)
+        _, err = process.communicate(timeout=60)
+        assert "Traceback" not in err and process.returncode == (-9 if end == signal.SIGKILL else 143), err
+    done = cli("fit", pictures, "--run-dir", path, "--resume", "--json")
+    assert done.code == 0 and json.loads(done.out)["steps"] == 300
+    same_end(whole, path)
+
+
+def test_an_image_that_breaks_while_a_run_goes_on_ends_it_with_its_name(pictures, cli, tmp_path):
+    bad = pictures.parent / "images" / "train" / "b" / "8.jpg"
+    bad.write_bytes(bad.read_bytes()[:-100])
+    done = cli("fit", pictures, "--run-dir", tmp_path / "run")
+    assert done.code == 4 and f"{bad}: cannot be read: image file is truncated" in done.err
+    skipped = cli("fit", pictures, "--run-dir", tmp_path / "other", "data.on_error=skip", "train.steps=3")
+    told = f"{bad.parents[1]}: left out 1 of 17 images, which cannot be read; the first: {bad} cannot be read"
+    assert skipped.code == 0 and told in skipped.err

@@ -29,7 +29,7 @@ def rescale(images: Images, *, scale: Number = 1 / 255, offset: Number = 0.0) ->
 
 
 @preprocess()
-def standardize(images: Images, *, mean: Numbers, std: Numbers) -> Images:
+def standardize(images: Images, *, mean: Numbers, std: Numbers = (1.0,)) -> Images:
     """Gives `(images - mean) / std` in float32, channel by channel.
 
     Args:
