@@ -72,6 +72,11 @@ def image_files(folder: Path, document: Document) -> dict[str, Path]:
     return {"path": folder}
 
 
+def tf_records(folder: Path, document: Document) -> dict[str, Path]:
+    """Records that TensorFlow wrote."""
+    return {"path": ROOT / "tests/data/tf", "labels_offset": 0}
+
+
 FILES = {
     "digits": lambda folder, document: {},
     "mnist": idx_files,
@@ -80,6 +85,7 @@ FILES = {
     "cifar100": cifar_files,
     "arrays": array_files,
     "image_folder": image_files,
+    "tfrecord": tf_records,
 }
 
 
@@ -99,6 +105,7 @@ def test_a_config_trains_two_steps(path, tmp_path):
     document = load(path)
     words = [f"data.{n}={v}" for n, v in FILES[document.source.name](tmp_path, document).items()]
     words += ["~train.epochs"] if document.train.epochs else []
+    words += ["params.size=64"] if "size" in document.sections["params"] else []
     words += ["data.batch_size=4", "train.steps=2", "train.log_every=1"]
     done = cli("fit", path, "--run-dir", tmp_path / "run", "--json", *words)
     assert done.exit_code == 0, done.stderr
