@@ -153,5 +153,6 @@ def _extremes(name: str, image: Image) -> tuple[Image, Image]:
     if image.ndim != 3 or image.shape[-1] != 3:
         what = f"an image of shape {list(image.shape)} has not the channels red, green, blue"
         raise DataError(Problem(name, what, "give the source colour images, or drop this step"))
-    image = image.astype(np.float32, copy=False)
-    return image.max(-1, keepdims=True), image.min(-1, keepdims=True)
+    red, green, blue = np.moveaxis(image.astype(np.float32, copy=False)[..., None], 2, 0)
+    # Far faster than `max` over an axis of three.
+    return np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
