@@ -11,7 +11,7 @@ import numpy as np
 
 from slimtrain.config.document import Document, check
 from slimtrain.config.text import read_text
-from slimtrain.data.batches import eval_batches
+from slimtrain.data.batches import eval_batch, eval_count
 from slimtrain.data.records import Split
 from slimtrain.jobs.build import Network, make_task, network
 from slimtrain.jobs.builtin import catalog
@@ -128,7 +128,8 @@ def measured(metrics: str, outputs: Any, size: int = 0, **fields: Any) -> dict[s
     goal = objective((), document.metrics, document.catalog)
     whole = {"output": np.asarray(outputs), **{n: np.asarray(v) for n, v in fields.items()}}
     step = jax.jit(lambda batch: metric_sums(goal, batch["output"], batch, batch))
+    split, each = Split(whole), size or len(outputs)
     totals: dict[str, Any] = {}
-    for batch in eval_batches(Split(whole), size or len(outputs)):
-        totals = added(totals, on_host(step(batch)))
+    for number in range(eval_count(split, each)):
+        totals = added(totals, on_host(step(eval_batch(split, number, each))))
     return metric_values(goal, totals)
