@@ -1,4 +1,4 @@
-"""What weights were trained on: images, preprocessing, classes; written with a run, carried by its exports, checked."""
+"""What weights were trained on: images, preprocessing, labels; written with a run, carried by its exports, checked."""
 
 import inspect
 import json
@@ -18,15 +18,32 @@ from slimtrain.store.weights import read_facts
 Facts = Mapping[str, Any]
 
 _CURE = "make them equal, or take weights that were trained so"
-_WORDS = {"image": "images of shape {}", "preprocess": "preprocess: {}", "classes": "{} classes"}
+_WORDS = {
+    "image": "images of shape {}",
+    "preprocess": "preprocess: {}",
+    "classes": "{} classes",
+    "labels": "the classes {}",
+    "labels_offset": "labels_offset {}",
+}
 
 
 def facts_of(document: Document, data: Dataset, net: Network) -> Facts:
-    """What a network gets: the image's shape, the steps of preprocessing, the number of classes, if labels are some."""
-    assert document.data is not None
-    given = document.data.preprocess
+    """What a network gets: the image's shape, the steps that images pass before an evaluation, what labels mean.
+
+    `labels` are the classes' names, `labels_offset` what was taken off the data's; None where there are none.
+    """
+    asked, source = document.data, document.source
+    assert asked is not None and source is not None
+    given = asked.preprocess if asked.eval_preprocess is None else asked.eval_preprocess
     steps = _default(data) if given is None else [plain_value(step) for step in given]
-    return {"image": list(net.shape), "preprocess": steps, "classes": data.classes}
+    offset = source.arguments.get("labels_offset")
+    return {
+        "image": list(net.shape),
+        "preprocess": steps,
+        "classes": data.classes,
+        "labels": list(data.names) or None,
+        "labels_offset": offset.value if offset else None,
+    }
 
 
 def _default(data: Dataset) -> list[dict[str, Any]]:

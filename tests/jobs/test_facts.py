@@ -2,12 +2,22 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-FACTS = {"image": [6, 6, 1], "preprocess": [], "classes": 4}
+FACTS = {"image": [6, 6, 1], "preprocess": [], "classes": 4, "labels": None, "labels_offset": None}
+RECORDS = Path(__file__).parents[1] / "data" / "tf"
+PHOTOS = f"""\
+data: {{source: tfrecord, path: {RECORDS}, batch_size: 2, preprocess: [{{random_resized_crop: 8}}],
+       eval_preprocess: [{{resize: 8}}]}}
+model: {{layers: [flatten, {{fully_connected: {{num_outputs: 5, activation_fn: null, scope: logits}}}}]}}
+losses: [sparse_softmax_cross_entropy]
+optimizer: {{sgd: 0.01}}
+train: {{steps: 1}}
+"""
 STANDARDIZE = "+data.preprocess=[{standardize: {mean: [1.0], std: [2.0]}}]"
 OURS = 'preprocess: [{"standardize": {"mean": [1.0], "std": [2.0]}}]'
 TOLD = f"was trained on preprocess: [], the config has {OURS}"
@@ -36,6 +46,15 @@ def test_preprocessing_as_the_config_would_name_it(cli, small, tmp_path):
         assert cli("fit", folder / "small.yaml", *words, "train.steps=1", "--run-dir", tmp_path / name).code == 0
         found.append(json.loads((tmp_path / name / "data.json").read_text())["preprocess"])
     assert found[0] == found[1] == [{"rescale": {"scale": 1 / 255, "offset": 0.0}}]
+
+
+def test_names_of_classes_and_the_labels_offset_travel_too(cli, tmp_path):
+    (tmp_path / "photos.yaml").write_text(PHOTOS)
+    assert cli("fit", tmp_path / "photos.yaml", "--run-dir", tmp_path / "run").code == 0
+    told = json.loads((tmp_path / "run" / "data.json").read_text())
+    names = [line.split(":")[1] for line in (RECORDS / "labels.txt").read_text().splitlines()]
+    assert (told["labels"], told["labels_offset"]) == (names, 0)
+    assert [next(iter(step)) for step in told["preprocess"]] == ["resize"]
 
 
 def test_eval_refuses_other_preprocessing(cli, run, weights, small, tmp_path):
