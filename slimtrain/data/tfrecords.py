@@ -1,10 +1,10 @@
 """The source of TF-Slim's own data sets: TFRecord files of tf.train.Example."""
 
 import re
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def tfrecord(
         path: folder of the files; the split is in their names: `train`, and `test`, `validation` or `val`.
         channels: 3 for colour, 1 for gray.
         labels_offset: what is taken off each label: 1 leaves out ImageNet's background class.
-        check_crc: compare each record that is read with its checksum; takes about as long as decoding it.
+        check_crc: compare each record that is read with its checksum; takes longer than decoding it.
         on_error: `fail` stops at a record that cannot be read, when it is wanted; `skip` reads all of them once at
             the start, and leaves out and tells those that cannot be.
 
@@ -64,40 +64,31 @@ def tfrecord(
     for name, files in _files(path).items():
         listed, refused = _index(files, labels_offset, len(names), on_error)
         split = _Records(files, listed, channels, check_crc)
-        splits[name], more = encoded_split(path, split.read, [entry.label for entry in listed], on_error)
+        splits[name], more = encoded_split(path, split.read, listed[:, 4].tolist(), on_error)
         warnings += left_out(path, refused, len(refused) + len(listed)) + more
     highest = max(int(split.fields["label"].max()) for split in splits.values())
     return Dataset(splits, len(names) or highest + 1, names, warnings)
 
 
-class Entry(NamedTuple):
-    """A record: its number in its file, the file's number, its place and its label."""
-
-    number: int
-    file: int
-    place: Place
-    label: int
-
-
 @dataclass(frozen=True)
 class _Records:
-    """The records of a split."""
+    """The records of a split: their files, and for each (file, number in it, offset, length, label)."""
 
     files: list[Path]
-    entries: list[Entry]
+    entries: NDArray[np.int64]
     channels: int
     check: bool
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """The image of a number."""
-        entry = self.entries[number]
-        path, which = self.files[entry.file], f"record {entry.number}"
-        data = read_record(path, entry.place, self.check)
+        file, nth, offset, length = map(int, self.entries[number, :4])
+        path, which = self.files[file], f"record {nth}"
+        data = read_record(path, Place(offset, length), self.check)
         with reading(path, EXAMPLE_CURE):
             example = parse_example(data)
             encoded = example["image/encoded"]
             if not isinstance(encoded, bytes):
-                raise ValueError("image/encoded of " + which + " is no bytes")
+                raise ValueError(f"image/encoded of {which} is no bytes")
             if example.get("image/format") in (b"raw", b"RAW"):
                 return _raw(example, encoded, self.channels)
         return decode(encoded, self.channels, path, which)
@@ -108,19 +99,19 @@ def _raw(example: Mapping[str, Value], pixels: bytes, channels: int) -> NDArray[
     return np.frombuffer(pixels, np.uint8).reshape(int(height), int(width), channels)
 
 
-def _index(files: list[Path], offset: int, classes: int, on_error: OnError) -> tuple[list[Entry], list[Problem]]:
-    """Every record with its label; and what is wrong with those that were left out."""
-    entries: list[Entry] = []
+def _index(files: list[Path], offset: int, classes: int, on_error: OnError) -> tuple[NDArray[np.int64], list[Problem]]:
+    """Every record, as _Records has them; and what is wrong with those that were left out."""
+    entries = array("q")  # 40 bytes a record: there may be millions
     refused: list[Problem] = []
     for file, path in enumerate(files):
         for number, (place, data) in enumerate(records(path)):
             try:
-                entries.append(Entry(number, file, place, _label(path, number, data, offset, classes)))
+                entries.extend((file, number, *place, _label(path, number, data, offset, classes)))
             except DataError as error:
                 if on_error == "fail":
                     raise
                 refused += error.problems
-    return entries, refused
+    return np.array(entries, np.int64).reshape(-1, 5), refused
 
 
 def _label(path: Path, number: int, data: bytes, offset: int, classes: int) -> int:
@@ -174,6 +165,6 @@ def _check_whole(folder: Path, files: list[Path], matches: list[re.Match[str]]) 
     """Raises DataError where shards are missing or of several numberings."""
     shards = [int(match[4] or 0) for match in matches]
     totals = {int(match[5] or 1) for match in matches}
-    if len(totals) > 1 or shards != list(range(max(totals))):
+    if totals != {len(shards)} or shards != list(range(len(shards))):
         told = f"has {len(files)} of {max(totals)} files like {files[0].name}"
         raise refusal(folder, told, "bring all shards of the split, and only those, into one folder")

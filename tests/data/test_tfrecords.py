@@ -107,6 +107,7 @@ def test_an_image_that_cannot_be_decoded_names_its_record(flowers: Path) -> None
     "change, what",
     [
         (lambda f: (f / "flowers_train_00001-of-00002.tfrecord").unlink(), "has 1 of 2 files like flowers_train_00000"),
+        (lambda f: shutil.copy(f / "labels.txt", f / "flowers_train_0-of-99999999999.tfrecord"), "has 3 of 9999999"),
         (lambda f: [p.unlink() for p in f.glob("*.tfrecord")], "holds no TFRecord files of a split; 'path' should be"),
         (lambda f: shutil.rmtree(f), "cannot be read: No such file or directory; 'path' should be a folder of files"),
         (lambda f: shutil.copy(f / "labels.txt", f / "birds_train.tfrecord"), "holds several data sets: birds_, flow"),
