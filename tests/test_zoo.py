@@ -66,3 +66,16 @@ def test_a_net_opens_with_its_figures_and_command_and_passes_the_check(name):
     assert f"{facts(name)['trainable_parameters']:,} parameters" in head
     assert f"# slimtrain inspect configs/nets/{name}.yaml [params.num_classes=N]" in head
     assert check(NETS[name], (), (), fast=True) == []
+
+
+@pytest.mark.parametrize("name", ["resnet_v1_50", "resnet_v2_50"])
+@pytest.mark.parametrize(
+    ("strides", "rates", "places"), [([2, 2, 1, 1], [1, 1, 1, 2], 20), ([2, 1, 1, 1], [1, 1, 2, 4], 40)]
+)
+def test_resnets_are_fully_convolutional_at_a_smaller_output_stride(name, strides, rates, places):
+    dense = ("params.global_pool=false", "params.spatial_squeeze=false", "model.input.shape=[320,320,3]")
+    net = found(name, f"params.strides={strides}", f"params.rates={rates}", *dense)
+    shapes = {e["name"]: e["shape"][1:] for e in net["end_points"]}
+    assert shapes[f"{name}/block4"] == [places, places, 2048]
+    assert shapes[f"{name}/logits"] == [places, places, 1000]
+    assert {v["name"]: v["shape"] for v in net["variables"]} == facts(name)["variables"]
