@@ -79,3 +79,15 @@ def test_resnets_are_fully_convolutional_at_a_smaller_output_stride(name, stride
     assert shapes[f"{name}/block4"] == [places, places, 2048]
     assert shapes[f"{name}/logits"] == [places, places, 1000]
     assert {v["name"]: v["shape"] for v in net["variables"]} == facts(name)["variables"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "places"), [("vgg_16", 256, 2), ("alexnet_v2", 300, 4), ("overfeat", 281, 2)]
+)
+def test_dense_layers_as_convolutions_take_larger_images(name, shape, places):
+    larger = f"model.input.shape=[{shape},{shape},3]"
+    for words, want in (("params.spatial_squeeze=false", [places, places, 1000]), ("params.global_pool=true", [1000])):
+        net = found(name, larger, words)
+        shapes = {e["name"]: e["shape"][1:] for e in net["end_points"]}
+        assert shapes[f"{name}/fc8"] == want
+        assert {v["name"]: v["shape"] for v in net["variables"]} == facts(name)["variables"]
