@@ -190,7 +190,7 @@ def test_what_does_not_fit(cli, net, run, inputs, tmp_path):
         ("--dump", tmp_path / "d.npz"): (2, "--dump: there is nothing to dump without inputs; add --inputs FILE or"),
         ("--inputs", inputs, "--dump", tmp_path / "d.txt"): (2, "d.txt: is not a name for a file of weights"),
         ("--inputs", inputs, "--dump", tmp_path / "no" / "d.npz"): (74, "no/d.npz: cannot be written: No such file"),
-        ("--weights", run): (5, "has no 'in_place/beta'"),
+        ("--weights", run): (5, "has no 'in_place/gamma' (and 3 more in in_place/)"),
         ("model.input.shape=[8, 8]",): (2, "net.yaml:5:7: conv2d 'conv1': "),
         ("~model.input", "~data"): (2, "the input's shape is not known; add 'input: {shape: [height, width, channels]"),
     }

@@ -11,6 +11,7 @@ from slimtrain.errors import Problem
 from slimtrain.jobs.build import Network
 from slimtrain.jobs.lints.biases import normalized
 from slimtrain.jobs.lints.settings import Place, Taken, places, several, unheeded, warning
+from slimtrain.net.scope import FROZEN
 
 _VARIABLES = {
     "weights_regularizer": ("weights", "depthwise_weights", "pointwise_weights"),
@@ -41,12 +42,16 @@ def unsummed(document: Document, net: Network) -> list[Problem]:
 
 
 def idle_regularizers(document: Document, net: Network, trained: frozenset[str]) -> list[Problem]:
-    """Regularizers whose variables are not made, have an earlier use's regularizer, or are not trained."""
+    """Regularizers whose variables are not made, have an earlier use's regularizer, or are not trained.
+
+    Those that `train.freeze` names are meant to be constant.
+    """
     found = list(regularized(document, net))
+    meant = trained | {n for n, spec in net.declaration.specs.items() if FROZEN in spec.collections}
     problems = []
     for label in dict.fromkeys(r.label for r in found):
         settings = [r for r in found if r.label == label]
-        for group in unheeded(settings, lambda r: _absent(r) or _shared(r) or _constant(r, trained)):
+        for group in unheeded(settings, lambda r: _absent(r) or _shared(r) or _constant(r, meant)):
             if not all(normalized(net, r) for r in group) or label != "biases_regularizer":  # those are ignored_biases
                 problems.append(_problem(group, net))
     return problems

@@ -108,3 +108,11 @@ def test_no_losses_to_be_summed_with(build, told):
 def test_a_config_that_is_not_to_be_trained_needs_no_losses(build):
     net = build(CONV % f"c1, {L2}", losses="[]", optimizer="null")
     assert unsummed(net.document, net.network) == []
+
+
+def test_a_frozen_weight_is_meant_to_be_constant(build):
+    conv = "conv2d: {num_outputs: 2, kernel_size: 3, scope: c1, weights_regularizer: {l2: 0.1}}"
+    net = build(conv, train="{steps: 100, freeze: [c1]}")
+    assert idle_regularizers(net.document, net.network, net.task.trained) == []
+    left = build(conv, train="{steps: 100, variables_to_train: [logits]}")
+    assert len(idle_regularizers(left.document, left.network, left.task.trained)) == 1
