@@ -85,9 +85,13 @@ def swish(inputs: Array) -> Array:
 
 
 @activation()
-def hard_sigmoid(inputs: Array) -> Array:
-    """relu6(x + 3) / 6 (Howard et al., 2019)."""
-    return jax.nn.relu6(inputs + 3) / 6
+def hard_sigmoid(inputs: Array, *, factor: Number = 1 / 6) -> Array:
+    """factor * relu6(x + 3) (Howard et al., 2019).
+
+    Args:
+        factor: a sixth of the largest value; TF-Slim's MobileNet v3 rounds it to 0.16667.
+    """
+    return factor * jax.nn.relu6(inputs + 3)
 
 
 @activation()

@@ -26,7 +26,7 @@ ACTIVATIONS = {
     "softmax": ({}, np.exp(WIDE - 30) / np.exp(WIDE - 30).sum()),
     "leaky_relu": ({}, np.where(WIDE > 0, WIDE, 0.2 * WIDE)),
     "swish": ({}, WIDE / (1 + np.exp(-WIDE))),
-    "hard_sigmoid": ({}, np.clip(WIDE + 3, 0, 6) / 6),
+    "hard_sigmoid": ({"factor": 0.16667}, np.clip(WIDE + 3, 0, 6) * 0.16667),
     "hard_swish": ({}, WIDE * np.clip(WIDE + 3, 0, 6) / 6),
     "gelu": ({}, WIDE * NORMAL),
 }
