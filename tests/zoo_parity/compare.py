@@ -228,7 +228,9 @@ def compare(factory: Any, name: str, ours: Ours) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("nets", nargs="+", metavar="NET")
-    parser.add_argument("--nets", dest="folder", type=Path, required=True, help="folder that holds research/slim's nets")
+    parser.add_argument(
+        "--nets", dest="folder", type=Path, required=True, help="folder that holds research/slim's nets"
+    )
     parser.add_argument("--slimtrain", default="slimtrain", help="the command, from another environment")
     parser.add_argument("--configs", type=Path, default=ROOT / "configs/nets", help="folder of the configs")
     asked = parser.parse_args()
