@@ -13,8 +13,8 @@ evaluation mode too. What is random in training is off on both sides: here dropo
 path keeps everything; in a copy of the configs every `keep_prob` is 1. Batch norm trains as ever. TensorFlow runs in
 graph mode on the CPU, without graph rewriting.
 
-Printed are, for each end point, the largest difference over the largest value; with them go the regularization loss
-and, in training, the moving averages after the pass. The last two lines are the net's rows of RESULTS.md.
+Printed are, for each end point, the largest difference over the largest value; in training also the regularization
+loss and the moving averages after the pass. The last two lines are the net's rows of RESULTS.md.
 """
 
 import argparse
@@ -38,9 +38,10 @@ import tf_slim as slim
 
 ROOT = Path(__file__).parents[2]
 BATCH = 4
-# The large NASNets take gigabytes an image; the auxiliary head's kernel follows the size.
+# What takes gigabytes an example gets smaller ones; the NASNets' auxiliary kernel follows the size.
 SMALLER = ["model.input.shape=[147,147,3]", "params.aux_size=2"]
-OVERRIDES = {"nasnet_large": SMALLER, "pnasnet_large": SMALLER}
+SHORTER = ["model.input.shape=[16,224,224,3]"]
+OVERRIDES = {"nasnet_large": SMALLER, "pnasnet_large": SMALLER, "i3d": SHORTER, "s3dg": SHORTER}
 WEIGHT_DECAY = {"lenet": 4e-5}  # where the config takes train_image_classifier's; the net's own is 0
 MOVING = ("moving_mean", "moving_variance")
 Arrays = dict[str, np.ndarray]
@@ -153,14 +154,16 @@ def weights_for(net: Built, images: np.ndarray) -> Arrays:
     return weights
 
 
-def original(net: Built, weights: Arrays, images: np.ndarray) -> Arrays:
+def original(net: Built, weights: Arrays, images: np.ndarray, training: bool) -> Arrays:
     """What TF-Slim computes, under the names of `slimtrain inspect --dump`."""
     load(net, weights)
     feed = {net.images: images}
     points, penalty, _ = net.session.run([dict(net.end_points), net.regularization, net.updates], feed)
-    found = {f"end_points/{n}": v for n, v in points.items()} | {"losses/regularization": np.asarray(penalty)}
-    after = net.session.run({n: v for n, v in net.variables.items() if n.endswith(MOVING)}) if net.updates else {}
-    return found | {f"variables/{n}": v for n, v in after.items()}
+    found = {f"end_points/{n}": v for n, v in points.items()}
+    if not training:  # some nets then have no auxiliary head, and so another penalty
+        return found
+    after = net.session.run({n: v for n, v in net.variables.items() if n.endswith(MOVING)})
+    return found | {f"variables/{n}": v for n, v in after.items()} | {"losses/regularization": np.asarray(penalty)}
 
 
 class Ours(NamedTuple):
@@ -200,7 +203,7 @@ def modes(factory: Any, name: str, ours: Ours, folder: Path) -> Iterator[tuple[s
         with tf.Graph().as_default():
             net = build(factory, name, shape, mode == "train")
             weights = weights or weights_for(net, images)
-            theirs = original(net, weights, images)
+            theirs = original(net, weights, images, mode == "train")
             net.session.close()
         np.savez(folder / "weights.npz", **weights)
         files = [f"--{n}={folder / n}.npz" for n in ("weights", "dump")] + [f"--inputs={folder / 'images.npz'}"]
@@ -217,10 +220,10 @@ def compare(factory: Any, name: str, ours: Ours) -> None:
             print(*(f"{name} {mode} {n} {e:.1e}" for n, e in errors.items()), sep="\n")
             points = {n.removeprefix("end_points/"): e for n, e in errors.items() if n.startswith("end_points/")}
             worst = max(points, key=lambda n: points[n])
-            rest = max(e for n, e in errors.items() if not n.startswith("end_points/"))
+            rest = max((e for n, e in errors.items() if not n.startswith("end_points/")), default=0.0)
             rows.append(
                 f"| {name} | {mode} | {len(points) - 1} | {worst} | {points[worst]:.1e}"
-                f" | {points['__output__']:.1e} | {logit:.2g} | {rest:.1e} |"
+                f" | {points['__output__']:.1e} | {logit:.2g} | {f'{rest:.1e}' if mode == 'train' else ''} |"
             )
     print(*rows, sep="\n", flush=True)
 
@@ -228,9 +231,7 @@ def compare(factory: Any, name: str, ours: Ours) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("nets", nargs="+", metavar="NET")
-    parser.add_argument(
-        "--nets", dest="folder", type=Path, required=True, help="folder that holds research/slim's nets"
-    )
+    parser.add_argument("--nets", dest="folder", type=Path, required=True, help="the folder of research/slim's nets")
     parser.add_argument("--slimtrain", default="slimtrain", help="the command, from another environment")
     parser.add_argument("--configs", type=Path, default=ROOT / "configs/nets", help="folder of the configs")
     asked = parser.parse_args()
