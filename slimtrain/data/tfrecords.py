@@ -48,7 +48,7 @@ def tfrecord(
         path: folder of the files; the split is in their names: `train`, and `test`, `validation` or `val`.
         channels: 3 for colour, 1 for gray.
         labels_offset: what is taken off each label: 1 leaves out ImageNet's background class.
-        check_crc: compare each record that is read with its checksum; takes longer than decoding it.
+        check_crc: compare each record that is read with its checksum; takes less than decoding it.
         on_error: `fail` stops at a record that cannot be read, when it is wanted; `skip` reads all of them once at
             the start, and leaves out and tells those that cannot be.
 

@@ -1,13 +1,13 @@
-"""`tf.train.Example` messages: named lists of bytes, floats or integers, in the wire format of protocol buffers.
+"""`tf.train.Example` messages: named lists of bytes, floats or integers.
 
-Source: TensorFlow, `core/example/example.proto` and `feature.proto`; the protocol buffers' encoding page.
+Source: TensorFlow, `core/example/example.proto` and `feature.proto`.
 """
 
 import struct
 from collections.abc import Iterator, Mapping
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-LONGEST_VARINT = 10
+from slimtrain.wire.protobuf import fields, part, signed, text, varint
+
 BYTES_LIST, FLOAT_LIST, INT64_LIST = 1, 2, 3
 Value = bytes | float | int
 
@@ -18,77 +18,43 @@ def parse_example(data: bytes) -> Mapping[str, Value]:
     Raises:
         ValueError: the bytes are no such message.
     """
+    try:
+        return _parsed(memoryview(data))
+    except ValueError as error:
+        raise ValueError(f"no tf.train.Example: {error}") from None
+
+
+def _parsed(example: memoryview) -> Mapping[str, Value]:
     found: dict[str, Value] = {}
-    for features in _inside(memoryview(data), 1):
-        for entry in _inside(features, 1):
-            fields = dict(_fields(entry))
-            value = next(_values(_bytes_in(fields.get(2, b""))), None)
+    for features in _inside(example):
+        for entry in _inside(features):
+            pair = dict(fields(entry))
+            value = next(_values(part(pair.get(2, memoryview(b"")))), None)
             if value is not None:
-                found[str(_bytes_in(fields.get(1, b"")), "utf-8")] = value
+                found[text(pair.get(1, memoryview(b"")))] = value
     return found
 
 
 def _values(feature: memoryview) -> Iterator[Value]:
-    for number, inner in _fields(feature):
-        for value in _ones(_bytes_in(inner)):
-            if number == BYTES_LIST:
-                yield bytes(_bytes_in(value))
-            elif number == FLOAT_LIST:
-                yield _float(value.to_bytes(4, "little") if isinstance(value, int) else value)
-            elif number == INT64_LIST:
-                whole = value if isinstance(value, int) else _varint(_bytes_in(value), 0)[0]
-                yield whole - 2**64 if whole >= 2**63 else whole
+    for kind, inner in fields(feature):
+        for number, value in fields(part(inner)):
+            if number != 1:
+                continue
+            if kind == BYTES_LIST:
+                yield bytes(part(value))
+            elif kind == FLOAT_LIST:
+                yield _float(part(value))
+            elif kind == INT64_LIST:
+                yield signed(value if isinstance(value, int) else varint(value, 0)[0])
 
 
-def _float(packed: bytes | memoryview) -> float:
+def _float(packed: memoryview) -> float:
     if len(packed) < 4:
-        raise ValueError("no tf.train.Example: a list of floats of no length")
+        raise ValueError("a list of floats of no length")
     number: float = struct.unpack_from("<f", packed)[0]
     return number
 
 
-def _bytes_in(value: int | bytes | memoryview) -> memoryview:
-    if isinstance(value, int):
-        raise ValueError("no tf.train.Example: a number stands where a message should")
-    return memoryview(value)
-
-
-def _inside(message: memoryview, wanted: int) -> Iterator[memoryview]:
-    """The messages or byte strings that stand in a field of a message."""
-    return (value for number, value in _fields(message) if number == wanted and isinstance(value, memoryview))
-
-
-def _ones(message: memoryview) -> Iterator[int | memoryview]:
-    return (value for number, value in _fields(message) if number == 1)
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(number, value) of each field: an integer, or the bytes inside."""
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        kind = tag & 7
-        if kind == VARINT:
-            value, position = _varint(message, position)
-            yield tag >> 3, value
-            continue
-        if kind == BYTES:
-            length, position = _varint(message, position)
-        elif kind in (FIXED64, FIXED32):
-            length = 8 if kind == FIXED64 else 4
-        else:
-            raise ValueError(f"no tf.train.Example: a field of wire type {kind}")
-        if length > len(message) - position:
-            raise ValueError("no tf.train.Example: a field goes beyond its message")
-        inner, position = message[position : position + length], position + length
-        yield tag >> 3, inner if kind == BYTES else int.from_bytes(inner, "little")
-
-
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """(value, position after it) of an integer of up to ten bytes, seven bits each."""
-    value = 0
-    for shift, byte in enumerate(message[position : position + LONGEST_VARINT]):
-        value |= (byte & 127) << 7 * shift
-        if byte < 128:
-            return value % 2**64, position + shift + 1
-    raise ValueError("no tf.train.Example: an integer does not end")
+def _inside(message: memoryview) -> Iterator[memoryview]:
+    """The messages that stand in field 1 of a message."""
+    return (value for number, value in fields(message) if number == 1 and isinstance(value, memoryview))

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from slimtrain.data.formats.crc32c import masked
 from slimtrain.data.formats.files import reading, refusal, size_of
+from slimtrain.wire.crc32c import masked_crc32c
 
 HEADER, FOOTER = 12, 4
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\x78\x01": "zlib", b"\x78\x9c": "zlib", b"\x78\xda": "zlib"}
@@ -53,7 +53,7 @@ def read_record(path: Path, place: Place, check: bool = False) -> bytes:
     if len(data) != place.length + FOOTER:
         raise refusal(path, f"is truncated in the record at byte {place.offset}", CURE)
     data, stored = data[: place.length], data[place.length :]
-    if check and masked(data) != struct.unpack("<I", stored)[0]:
+    if check and masked_crc32c(data) != struct.unpack("<I", stored)[0]:
         raise refusal(path, f"is damaged: the record at byte {place.offset} differs from its checksum", CURE)
     return data
 
@@ -63,7 +63,7 @@ def _place(path: Path, stream: BinaryIO, start: int, size: int) -> Place:
     if len(header) < HEADER:
         raise refusal(path, f"is truncated in the record at byte {start}", CURE)
     length, crc = struct.unpack("<QI", header)
-    if masked(header[:8]) != crc:
+    if masked_crc32c(header[:8]) != crc:
         raise _no_record(path, header, start)
     if start + HEADER + length + FOOTER > size:
         raise refusal(path, f"is truncated in the record at byte {start}: it has {length} bytes", CURE)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slimtrain.store.tensorflow.crc32c import masked_crc32c
 from slimtrain.store.tensorflow.files import index_of, reading, shard_of
 from slimtrain.store.tensorflow.keys import slice_key
 from slimtrain.store.tensorflow.table import entries
@@ -23,7 +22,8 @@ from slimtrain.store.tensorflow.tensors import (
     read_slice,
     size_of,
 )
-from slimtrain.store.tensorflow.wire import fields, number, part, signed
+from slimtrain.wire.crc32c import masked_crc32c
+from slimtrain.wire.protobuf import fields, number, part, signed
 
 _LITTLE = 0
 _SHARDS_MOST = 99999

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from slimtrain.store.tensorflow.files import reading
 from slimtrain.store.tensorflow.table import entries
 from slimtrain.store.tensorflow.tensors import Piece, Shape, Tensor, joined, of_bytes, read_shape, read_slice, size_of
-from slimtrain.store.tensorflow.wire import Value, fields, number, part, text, varints
+from slimtrain.wire.protobuf import Value, fields, number, part, text, varints
 
 _FLOATS = {5: "<f4", 6: "<f8"}
 _NUMBERS = (7, 10, 11, 13, 16, 17)

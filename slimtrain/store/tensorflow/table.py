@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import IO
 
 from slimtrain.errors import CheckpointError, Problem
-from slimtrain.store.tensorflow.crc32c import masked_crc32c
-from slimtrain.store.tensorflow.wire import varint
+from slimtrain.wire.crc32c import masked_crc32c
+from slimtrain.wire.protobuf import varint
 
 MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 _FOOTER, _TRAILER = 48, 5

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slimtrain.store.tensorflow.wire import fields, number, part, signed
+from slimtrain.wire.protobuf import fields, number, part, signed
 
 BFLOAT16 = 14
 # TensorFlow's numbers of the dtypes that arrays of numbers have.

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from slimtrain.data.formats.crc32c import masked
 from slimtrain.data.formats.tfrecord import MOST_BYTES, Place, read_record, records
 from slimtrain.errors import DataError
+from slimtrain.wire.crc32c import masked_crc32c
 
 TF = Path(__file__).parents[1] / "tf"
 FILE = TF / "flowers_train_00000-of-00002.tfrecord"
@@ -15,7 +15,7 @@ FILE = TF / "flowers_train_00000-of-00002.tfrecord"
 
 def framed(data: bytes, length: int | None = None) -> bytes:
     head = struct.pack("<Q", len(data) if length is None else length)
-    return head + struct.pack("<I", masked(head)) + data + struct.pack("<I", masked(data))
+    return head + struct.pack("<I", masked_crc32c(head)) + data + struct.pack("<I", masked_crc32c(data))
 
 
 def write(tmp_path: Path, content: bytes) -> Path:

@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
-from rewrite import number as written
 
-from slimtrain.store.tensorflow.wire import fields, number, part, signed, text, varint, varints
+from slimtrain.wire.protobuf import fields, number, part, signed, text, varint, varints
+
+
+def written(number: int) -> bytes:
+    """A number of variable length, as protocol buffers write it."""
+    low = bytes([number & 0x7F | (0x80 if number > 0x7F else 0)])
+    return low + written(number >> 7) if number > 0x7F else low
+
 
 NUMBERS = [0, 1, 127, 128, 300, 2**31, 2**63, 2**64 - 1]
 

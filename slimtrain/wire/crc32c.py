@@ -1,7 +1,9 @@
-"""CRC-32C as LevelDB and TensorFlow store it, by numpy, since a loop over bytes would take minutes.
+"""CRC-32C as LevelDB and TensorFlow store it: a few bytes by a table, many by numpy, since a loop would take minutes.
 
-The register is linear over bits, so the bytes are taken as rows of words: each row steps all words of the register
+The register is linear over bits, so many bytes are taken as rows of words: each row steps all words of the register
 at once by the length of a row, and at the end the words are folded into one.
+
+Source: RFC 3720, appendix B.4; TensorFlow's `lib/hash/crc32c`.
 """
 
 from functools import cache
@@ -17,6 +19,8 @@ _POLYNOMIAL = 0x82F63B78
 _START = bytes.fromhex("54641f64")
 _WORDS = 2048
 _ROW = 4 * _WORDS
+LONG = 4096
+"""From how many bytes on they are taken as rows."""
 
 
 def masked_crc32c(data: Any) -> int:
@@ -28,6 +32,24 @@ def masked_crc32c(data: Any) -> int:
 def crc32c(data: Any) -> int:
     """The CRC-32C (Castagnoli) of a bytes-like object."""
     data = memoryview(data).cast("B")
+    return (_by_rows(data) if len(data) >= LONG else _by_bytes(data)) ^ 0xFFFFFFFF
+
+
+def _by_bytes(data: memoryview) -> int:
+    register, table = 0xFFFFFFFF, _byte_table()
+    for byte in data:
+        register = table[(register ^ byte) & 0xFF] ^ register >> 8
+    return register
+
+
+@cache
+def _byte_table() -> list[int]:
+    """What a byte of zeros makes of each value of the register's lowest byte."""
+    table: list[int] = _table(_shift(3)[:8]).tolist()
+    return table
+
+
+def _by_rows(data: memoryview) -> int:
     cut = len(data) % _ROW
     first = (_START + data[:cut].tobytes()).rjust(2 * _ROW, b"\0")
     low, high = _row_tables()
@@ -35,7 +57,7 @@ def crc32c(data: Any) -> int:
     for rows in (first, data[cut:]):
         for row in np.frombuffer(rows, "<u4").reshape(-1, _WORDS):
             register = low[register & 0xFFFF] ^ high[register >> 16] ^ row
-    return _folded(register) ^ 0xFFFFFFFF
+    return _folded(register)
 
 
 def _folded(register: Bits) -> int:

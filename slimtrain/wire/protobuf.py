@@ -1,4 +1,7 @@
-"""Protocol buffers as bytes: variable-length whole numbers, and the fields of a message."""
+"""Protocol buffers as bytes: variable-length whole numbers, and the fields of a message.
+
+Source: the protocol buffers' encoding page.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +21,7 @@ def varint(data: memoryview, at: int) -> tuple[int, int]:
         number |= (byte & 0x7F) << 7 * index
         if byte < 0x80:
             return number, at + index + 1
-    raise ValueError("a number in it does not end")
+    raise ValueError("in it an integer does not end")
 
 
 def signed(number: int) -> int:
@@ -46,9 +49,9 @@ def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
         elif kind in _FIXED:
             size = _FIXED[kind]
         else:
-            raise ValueError(f"a message in it has a field of the unknown kind {kind}")
+            raise ValueError(f"in it is a field of wire type {kind}, an unknown kind")
         if size > len(message) - at:
-            raise ValueError("a message in it is cut short")
+            raise ValueError("in it a field goes beyond its message: it is cut short")
         yield key >> 3, message[at : at + size]
         at += size
 
@@ -56,14 +59,14 @@ def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
 def number(value: Value) -> int:
     """A field's value that has to be a whole number."""
     if not isinstance(value, int):
-        raise ValueError("a message in it holds bytes where a number belongs")
+        raise ValueError("in it a message holds bytes where a number belongs")
     return value
 
 
 def part(value: Value) -> memoryview:
     """A field's value that has to be bytes."""
     if isinstance(value, int):
-        raise ValueError("a message in it holds a number where bytes belong")
+        raise ValueError("in it a number stands where a message should, a number where bytes belong")
     return value
 
 
@@ -79,7 +82,7 @@ def varints(packed: memoryview) -> NDArray[Any]:
     starts = np.concatenate([[0], ends[:-1]])
     sizes = ends - starts
     if len(data) and (not len(ends) or ends[-1] < len(data) or sizes.max() > _LONGEST):
-        raise ValueError("a number in it does not end")
+        raise ValueError("in it an integer does not end")
     numbers = np.zeros(len(ends), np.uint64)
     for index in range(int(sizes.max(initial=0))):
         there = sizes > index
