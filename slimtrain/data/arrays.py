@@ -11,7 +11,7 @@ from slimtrain.config.catalog import source
 from slimtrain.config.values import FilePath
 from slimtrain.data.formats.files import refusal
 from slimtrain.data.formats.npz import read_npy, read_npz
-from slimtrain.data.records import Dataset, Split
+from slimtrain.data.records import Dataset, Split, classes_of
 from slimtrain.errors import DataError, Problem
 
 IMAGE, LABEL, MASK = "image", "label", "mask"
@@ -42,7 +42,7 @@ def arrays(
         raise DataError(Problem("source arrays", "no file is given", "set 'train', 'test' or both"))
     splits = {name: _split(path, image, label) for name, path in given.items()}
     _check_same(given, splits)
-    return Dataset(splits, _classes(splits))
+    return Dataset(splits, classes_of(splits))
 
 
 def _split(path: Path, image: str, label: str) -> Split:
@@ -106,10 +106,3 @@ def _check_same(given: Mapping[str, Path], splits: Mapping[str, Split]) -> None:
     if len({(array.shape[1:], array.dtype) for array in images.values()}) > 1:
         kinds = [f"{list(array.shape[1:])} {array.dtype} in {name}" for name, array in images.items()]
         raise refusal(given["test"], f"an image is {' but '.join(kinds)}", "write both files alike")
-
-
-def _classes(splits: Mapping[str, Split]) -> int | None:
-    labels = [split.fields[LABEL] for split in splits.values() if LABEL in split.fields]
-    if not labels or any(a.dtype != np.int32 or a.ndim != 1 or a.min() < 0 for a in labels):
-        return None
-    return 1 + max(int(array.max()) for array in labels)

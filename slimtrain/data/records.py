@@ -59,3 +59,11 @@ class Dataset:
     classes: int | None
     names: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+
+def classes_of(splits: Mapping[str, Split]) -> int | None:
+    """How many classes whole-number labels count up to, from 0; None where labels are none or are no classes."""
+    labels = [split.fields["label"] for split in splits.values() if "label" in split.fields]
+    if not labels or any(a.dtype != np.int32 or a.ndim != 1 or a.min() < 0 for a in labels):
+        return None
+    return 1 + max(int(array.max()) for array in labels)

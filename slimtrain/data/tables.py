@@ -16,7 +16,7 @@ from slimtrain.config.values import FilePath, Shape
 from slimtrain.data.encoded import Channels, OnError, encoded_split
 from slimtrain.data.formats.files import reading, refusal, size_of
 from slimtrain.data.formats.pictures import decode_file, pillow
-from slimtrain.data.records import Dataset, Split
+from slimtrain.data.records import Dataset, Split, classes_of
 from slimtrain.errors import DataError, Problem, did_you_mean
 
 FLOAT32 = float(np.finfo(np.float32).max)
@@ -70,7 +70,7 @@ def csv(
         else:
             splits[name], said = _pictures(table, file, labels, channels, on_error)
             warnings += said
-    return Dataset(splits, _classes(splits, names), names, warnings)
+    return Dataset(splits, len(names) or classes_of(splits), names, warnings)
 
 
 @dataclass(frozen=True)
@@ -196,11 +196,3 @@ def _labels(table: _Table, label: str, names: Sequence[str]) -> dict[str, NDArra
         raise refusal(table.path, f"row {row + 1} holds {words[row]!r} as a label", "correct it")
     whole = bool(np.all(found == np.floor(found)) and np.abs(found).max() < 2**31)
     return {"label": found.astype(np.int32 if whole else np.float32)}
-
-
-def _classes(splits: Mapping[str, Split], names: Sequence[str]) -> int | None:
-    """How many classes there are: as many as names, or as whole-number labels count up to."""
-    labels = [split.fields["label"] for split in splits.values() if "label" in split.fields]
-    if names or not labels or any(a.dtype != np.int32 or a.min() < 0 for a in labels):
-        return len(names) or None
-    return 1 + max(int(a.max()) for a in labels)

@@ -16,7 +16,7 @@ from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.records import variable_record
 from slimtrain.jobs.restore import EVERY, Filter, fit_weights, weights_from
 from slimtrain.lazy import jax, jnp
-from slimtrain.net.passes import apply, init, regularization, split
+from slimtrain.net.passes import apply, init, regularization, regularized, split
 from slimtrain.net.scope import EndPoint
 from slimtrain.store.weights import write_weights
 from slimtrain.train.objective import loss_sums, loss_values
@@ -151,13 +151,12 @@ def inspect(
         )
     elif weights is not None:
         _variables(task, document, run, weights, averages)
-    regularized = sum(1 for spec in task.specs.values() if spec.regularizer)
     return Inspection(
         str(document.path),
         {"image": net.shape},
         net,
         applied_updates(document, net),
-        regularized,
+        len(regularized(task.specs)),
         collection,
         task.objective.losses,
         values,

@@ -78,8 +78,7 @@ def train(job: Job, state: State, stop: Stop) -> Watch:
     step = compiled_train_step(job.parts.task)
     if first and first < job.total:
         _evaluate_if_due(job, state, first, stop)
-    if first >= job.total or _no_better(job, first):
-        _say_if_early(job, first)
+    if first >= job.total or _ends_early(job, first):
         _finish(job, state, first, stop)
         return watch
     with (
@@ -89,25 +88,22 @@ def train(job: Job, state: State, stop: Stop) -> Watch:
         events = steps(step, state, batch_at, first, job.total, partial(_boundary, job))
         try:
             for done in events:
-                _after(job, done, watch, stop, advance, first)
-                if _no_better(job, done.step):
+                if _after(job, done, watch, stop, advance, first):
                     break
         except DivergedError as error:
             raise _diverged(job, error) from None
     return watch
 
 
-def _no_better(job: Job, step: int) -> bool:
+def _ends_early(job: Job, step: int) -> bool:
     """Whether training ends at this step because its evaluation and enough before it were no better than the best."""
     patience, keeper = job.parts.document.train.early_stop, job.keeper
-    return patience is not None and keeper.waited() >= patience and keeper.evaluated(step)
-
-
-def _say_if_early(job: Job, step: int) -> None:
-    if step < job.total and _no_better(job, step):
-        keeper = job.keeper
+    if patience is None or keeper.waited() < patience or not keeper.evaluated(step):
+        return False
+    if step < job.total:
         told = f"no better {keeper.judge} in {keeper.waited()} evaluations since step {keeper.best_step()}"
         job.talk.say(f"stopped early at step {step}: {told}")
+    return True
 
 
 def _finish(job: Job, state: State, step: int, stop: Stop) -> None:
@@ -120,8 +116,8 @@ def _finish(job: Job, state: State, step: int, stop: Stop) -> None:
     job.keeper.repoint()
 
 
-def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, first: int) -> None:
-    """What follows a step: its line of metrics, an evaluation, a checkpoint, a stop."""
+def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, first: int) -> bool:
+    """What follows a step: its line of metrics, an evaluation, a checkpoint, a stop; whether training ends here."""
     watch.pending, watch.reached = watch.pending + 1, done.step
     if done.step == first + 1:  # the first step compiled
         finished(done.metrics["loss"])
@@ -136,10 +132,12 @@ def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, 
         _evaluate_if_due(job, done.state, done.step, stop)
         if stop:
             _stop(job, done.state, stop)
-        _say_if_early(job, done.step)
-        if _no_better(job, done.step) or _saves(job, done.step) or job.keeper.is_best(done.step):
+        early = _ends_early(job, done.step)
+        if early or _saves(job, done.step) or job.keeper.is_best(done.step):
             job.keeper.save(done.state, done.step)
         watch.restart()
+        return early
+    return False
 
 
 def _log(job: Job, done: Stepped, watch: Watch) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from slimtrain.config.catalog import metric
 from slimtrain.config.values import Number
 from slimtrain.lazy import Array, jnp
+from slimtrain.train import losses
 from slimtrain.train.answers import Numpy
 from slimtrain.train.exact import exact_product
 from slimtrain.train.losses import one_hot
@@ -20,7 +21,7 @@ def mean_squared_error(predictions: Array, labels: Array) -> Array:
 
     Source: TF-Slim metrics, streaming_mean_squared_error.
     """
-    return jnp.square(predictions - one_hot(labels, predictions))
+    return losses.mean_squared_error(predictions, labels)
 
 
 def root_of(sums: Sum) -> Numpy:
@@ -34,7 +35,7 @@ def root_mean_squared_error(predictions: Array, labels: Array) -> Array:
 
     Source: TF-Slim metrics, streaming_root_mean_squared_error.
     """
-    return jnp.square(predictions - one_hot(labels, predictions))
+    return losses.mean_squared_error(predictions, labels)
 
 
 @metric(better="min")
@@ -43,7 +44,7 @@ def mean_absolute_error(predictions: Array, labels: Array) -> Array:
 
     Source: TF-Slim metrics, streaming_mean_absolute_error.
     """
-    return jnp.abs(predictions - one_hot(labels, predictions))
+    return losses.absolute_difference(predictions, labels)
 
 
 @metric(better="min")
@@ -66,7 +67,7 @@ def mean_cosine_distance(predictions: Array, labels: Array, *, dim: int) -> Arra
 
     Source: TF-Slim metrics, streaming_mean_cosine_distance.
     """
-    return 1.0 - jnp.sum(predictions * one_hot(labels, predictions), dim, keepdims=True)
+    return losses.cosine_distance(predictions, labels, axis=dim)
 
 
 @metric(main="threshold", better=None)
