@@ -6,6 +6,8 @@ from itertools import product
 from math import prod
 
 from slimtrain.lazy import Array, jnp, lax
+from slimtrain.net import bilinear
+from slimtrain.net.geometry import geometry, transposed_geometry
 
 
 def convolution(
@@ -29,16 +31,9 @@ def convolution(
         data_format: NHWC, NCHW and so on.
         groups: groups of input channels.
     """
-    space = data_format.replace("N", "").replace("C", "")
-    return lax.conv_general_dilated(
-        inputs,
-        weights,
-        window_strides=tuple(stride),
-        padding=padding,
-        rhs_dilation=tuple(rate),
-        dimension_numbers=(data_format, space + "IO", data_format),
-        feature_group_count=groups,
-    )
+    given = channels_last(inputs, data_format)
+    shapes = geometry(given.shape, weights.shape, stride, padding, rate, groups)
+    return channels_back(bilinear.forward(given, weights, shapes), data_format)
 
 
 def transposed_convolution(
@@ -53,10 +48,19 @@ def transposed_convolution(
         padding: SAME or VALID.
         data_format: NHWC, NCHW and so on.
     """
-    space = data_format.replace("N", "").replace("C", "")
-    dimensions = (data_format, space + "IO", data_format)
-    strides = tuple(stride)
-    return lax.conv_transpose(inputs, weights, strides, padding, dimension_numbers=dimensions, transpose_kernel=True)
+    given = channels_last(inputs, data_format)
+    shapes = transposed_geometry(given.shape, weights.shape, stride, padding)
+    return channels_back(bilinear.input_gradient(given, weights, shapes), data_format)
+
+
+def channels_last(values: Array, data_format: str) -> Array:
+    """Values [batch, *space, channels] from those of a format."""
+    return jnp.moveaxis(values, 1, -1) if data_format.startswith("NC") else values
+
+
+def channels_back(values: Array, data_format: str) -> Array:
+    """Values of a format from those [batch, *space, channels]."""
+    return jnp.moveaxis(values, -1, 1) if data_format.startswith("NC") else values
 
 
 def convolution_flops(outputs: Array, weights: Array) -> int:

@@ -1,0 +1,60 @@
+// What a convolution is, as its buffers and attributes say: channels last, the kernel [*size, in / groups, out].
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "xla/ffi/api/ffi.h"
+
+namespace slimtrain {
+
+using Sizes = std::vector<int64_t>;
+using Ints = xla::ffi::Span<const int64_t>;
+
+struct Geometry {
+  int64_t batch, in, out, groups;
+  Sizes inputs, outputs, kernel;        // over space
+  Sizes stride, rate, before, after;    // over space
+
+  static Geometry of(Ints x, Ints w, Ints y, Ints stride, Ints rate, Ints before, Ints after, int64_t groups) {
+    auto all = [](Ints s) { return Sizes(s.begin(), s.end()); };
+    auto space = [](Ints s) { return Sizes(s.begin() + 1, s.end() - 1); };
+    return {x.front(), x.back(), y.back(), groups, space(x), space(y), Sizes(w.begin(), w.end() - 2),
+            all(stride), all(rate), all(before), all(after)};
+  }
+
+  static int64_t product(const Sizes& sizes) {
+    int64_t total = 1;
+    for (int64_t size : sizes) total *= size;
+    return total;
+  }
+
+  int64_t input_size() const { return product(inputs) * in; }      // of one example
+  int64_t output_size() const { return product(outputs) * out; }   // of one example
+  int64_t weights_size() const { return product(kernel) * (in / groups) * out; }
+
+  // The same for geometries that one primitive serves.
+  std::string key(int64_t examples) const {
+    Sizes all = {examples, in, out, groups};
+    for (const Sizes* sizes : {&inputs, &outputs, &kernel, &stride, &rate, &before, &after})
+      all.insert(all.end(), sizes->begin(), sizes->end());
+    return std::string(reinterpret_cast<const char*>(all.data()), all.size() * sizeof(int64_t));
+  }
+};
+
+}  // namespace slimtrain
+
+// A handler for XLA: two arrays in, one out, and how the kernel moves.
+#define SLIMTRAIN_CONVOLUTION(name, function)                            \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, function,                          \
+                                xla::ffi::Ffi::Bind()                    \
+                                    .Ctx<xla::ffi::ThreadPool>()         \
+                                    .Arg<xla::ffi::Buffer<xla::ffi::F32>>() \
+                                    .Arg<xla::ffi::Buffer<xla::ffi::F32>>() \
+                                    .Ret<xla::ffi::Buffer<xla::ffi::F32>>() \
+                                    .Attr<slimtrain::Ints>("stride")     \
+                                    .Attr<slimtrain::Ints>("rate")       \
+                                    .Attr<slimtrain::Ints>("before")     \
+                                    .Attr<slimtrain::Ints>("after")      \
+                                    .Attr<int64_t>("groups"))

@@ -1,0 +1,186 @@
+// Convolutions and their two gradients by oneDNN. A primitive runs on one thread; a batch is shared out among XLA's.
+
+#include <omp.h>
+
+#include <algorithm>
+#include <mutex>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <unordered_map>
+
+#include "geometry.h"
+#include "parts.h"
+
+namespace slimtrain {
+namespace {
+
+namespace ffi = xla::ffi;
+using dnnl::memory;
+using Dims = memory::dims;
+
+enum class Kind : char { forward, input_gradient, weights_gradient };
+
+const dnnl::engine& engine() {
+  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+dnnl::stream& stream() {
+  static thread_local dnnl::stream one = (omp_set_num_threads(1), dnnl::stream(engine()));
+  return one;
+}
+
+// [batch, channels, *space] as oneDNN names it, laid out channels last.
+memory::desc values_of(int64_t batch, int64_t channels, const Sizes& space) {
+  Dims dims = {batch, channels}, strides = {0, 1};
+  dims.insert(dims.end(), space.begin(), space.end());
+  strides.resize(dims.size());
+  int64_t step = channels;
+  for (size_t axis = dims.size() - 1; axis >= 2; --axis) {
+    strides[axis] = step;
+    step *= dims[axis];
+  }
+  strides[0] = step;
+  return {dims, memory::data_type::f32, strides};
+}
+
+// [groups, out / groups, in / groups, *size] as oneDNN names it; without the groups where there is one.
+Dims weights_dims(const Geometry& g) {
+  Dims dims = {g.out / g.groups, g.in / g.groups};
+  if (g.groups > 1) dims.insert(dims.begin(), g.groups);
+  dims.insert(dims.end(), g.kernel.begin(), g.kernel.end());
+  return dims;
+}
+
+// The same, laid out [*size, in / groups, groups, out / groups].
+memory::desc weights_of(const Geometry& g) {
+  Dims dims = weights_dims(g), strides = {1, g.out};
+  if (g.groups > 1) strides.insert(strides.begin(), g.out / g.groups);
+  strides.resize(dims.size());
+  int64_t step = g.out * (g.in / g.groups);
+  for (size_t axis = dims.size() - 1; axis >= dims.size() - g.kernel.size(); --axis) {
+    strides[axis] = step;
+    step *= dims[axis];
+  }
+  return {dims, memory::data_type::f32, strides};
+}
+
+struct Made {
+  dnnl::primitive run;
+  memory::desc inputs, weights, outputs, scratch;
+};
+
+Made make(Kind kind, const Geometry& g, int64_t batch) {
+  omp_set_num_threads(1);  // chosen for the one thread that it will run on
+  const memory::desc x = values_of(batch, g.in, g.inputs), y = values_of(batch, g.out, g.outputs);
+  const memory::desc w(weights_dims(g), memory::data_type::f32, memory::format_tag::any);
+  Dims gaps = g.rate;
+  for (int64_t& gap : gaps) gap -= 1;
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const auto direct = dnnl::algorithm::convolution_direct;
+  const dnnl::convolution_forward::primitive_desc forward(engine(), dnnl::prop_kind::forward_training, direct, x, w, y,
+                                                          g.stride, gaps, g.before, g.after, attributes);
+  if (kind == Kind::forward)
+    return {dnnl::convolution_forward(forward), x, forward.weights_desc(), y, forward.scratchpad_desc()};
+  if (kind == Kind::input_gradient) {
+    const dnnl::convolution_backward_data::primitive_desc back(engine(), direct, x, w, y, g.stride, gaps, g.before,
+                                                               g.after, forward, attributes);
+    return {dnnl::convolution_backward_data(back), x, back.weights_desc(), y, back.scratchpad_desc()};
+  }
+  const dnnl::convolution_backward_weights::primitive_desc back(engine(), direct, x, w, y, g.stride, gaps, g.before,
+                                                                g.after, forward, attributes);
+  return {dnnl::convolution_backward_weights(back), x, back.diff_weights_desc(), y, back.scratchpad_desc()};
+}
+
+const Made& made(Kind kind, const Geometry& g, int64_t batch) {
+  static std::mutex mutex;
+  static std::unordered_map<std::string, Made> known;
+  const std::string key = std::string(1, static_cast<char>(kind)) + g.key(batch);
+  std::lock_guard<std::mutex> lock(mutex);
+  auto found = known.find(key);
+  if (found == known.end()) found = known.emplace(key, make(kind, g, batch)).first;
+  return found->second;
+}
+
+void reorder(const memory::desc& from, void* source, const memory::desc& to, void* target) {
+  memory a(from, engine(), source), b(to, engine(), target);
+  dnnl::reorder(a, b).execute(stream(), a, b);
+}
+
+enum Buffer { shared_weights, own_weights, scratchpad };
+
+void run(Kind kind, const Made& one, float* x, void* w, float* y) {
+  const bool onward = kind == Kind::forward, to_weights = kind == Kind::weights_gradient;
+  memory inputs(one.inputs, engine(), x), weights(one.weights, engine(), w), outputs(one.outputs, engine(), y);
+  memory scratch(one.scratch, engine(), kept(scratchpad, one.scratch.get_size()));
+  one.run.execute(stream(), {{kind == Kind::input_gradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, inputs},
+                             {to_weights ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, weights},
+                             {onward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, outputs},
+                             {DNNL_ARG_SCRATCHPAD, scratch}});
+}
+
+// The outputs from the weights, or the gradient of the inputs.
+void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool& pool) {
+  const int64_t parts = parts_of(pool, g.batch);
+  stream();
+  const Made& first = made(kind, g, begin_of(1, parts, g.batch));
+  const memory::desc given = weights_of(g);
+  void* weights = w;
+  if (first.weights != given) {
+    weights = kept(shared_weights, first.weights.get_size());
+    reorder(given, w, first.weights, weights);
+  }
+  in_parts(pool, parts, [&](int64_t part) {
+    stream();
+    const int64_t from = begin_of(part, parts, g.batch), to = begin_of(part + 1, parts, g.batch);
+    const Made& one = made(kind, g, to - from);
+    void* mine = weights;
+    if (one.weights != first.weights) {  // a part of another size may want another layout
+      mine = kept(own_weights, one.weights.get_size());
+      reorder(given, w, one.weights, mine);
+    }
+    run(kind, one, x + from * g.input_size(), mine, y + from * g.output_size());
+  });
+}
+
+// Each part of the batch has a gradient of its own; they are added in order, so that the sum is always the same.
+void to_weights(const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool& pool) {
+  const int64_t parts = parts_of(pool, g.batch), size = g.weights_size();
+  const memory::desc wanted = weights_of(g);
+  float* sums = parts == 1 ? w : static_cast<float*>(kept(shared_weights, parts * size * sizeof(float)));
+  in_parts(pool, parts, [&](int64_t part) {
+    stream();
+    const int64_t from = begin_of(part, parts, g.batch), to = begin_of(part + 1, parts, g.batch);
+    const Made& one = made(Kind::weights_gradient, g, to - from);
+    void* found = kept(own_weights, one.weights.get_size());
+    run(Kind::weights_gradient, one, x + from * g.input_size(), found, y + from * g.output_size());
+    reorder(one.weights, found, wanted, sums + part * size);
+  });
+  add_up(pool, sums, parts, size, w);
+}
+
+template <Kind kind>
+ffi::Error convolve(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> first, ffi::Buffer<ffi::F32> second,
+                    ffi::ResultBuffer<ffi::F32> result, Ints stride, Ints rate, Ints before, Ints after,
+                    int64_t groups) try {
+  // forward: (x, w) -> y; input gradient: (y, w) -> x; weights gradient: (x, y) -> w.
+  const bool to_w = kind == Kind::weights_gradient, onward = kind == Kind::forward;
+  const auto xs = kind == Kind::input_gradient ? result->dimensions() : first.dimensions();
+  const auto ws = to_w ? result->dimensions() : second.dimensions();
+  const auto ys = onward ? result->dimensions() : to_w ? second.dimensions() : first.dimensions();
+  const Geometry g = Geometry::of(xs, ws, ys, stride, rate, before, after, groups);
+  if (onward) through(kind, g, first.typed_data(), second.typed_data(), result->typed_data(), pool);
+  if (kind == Kind::input_gradient)
+    through(kind, g, result->typed_data(), second.typed_data(), first.typed_data(), pool);
+  if (to_w) to_weights(g, first.typed_data(), result->typed_data(), second.typed_data(), pool);
+  return ffi::Error::Success();
+} catch (const std::exception& error) {
+  return ffi::Error::Internal(error.what());
+}
+
+}  // namespace
+}  // namespace slimtrain
+
+SLIMTRAIN_CONVOLUTION(slimtrain_onednn_forward, slimtrain::convolve<slimtrain::Kind::forward>);
+SLIMTRAIN_CONVOLUTION(slimtrain_onednn_input_gradient, slimtrain::convolve<slimtrain::Kind::input_gradient>);
+SLIMTRAIN_CONVOLUTION(slimtrain_onednn_weights_gradient, slimtrain::convolve<slimtrain::Kind::weights_gradient>);

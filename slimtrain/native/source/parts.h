@@ -1,0 +1,94 @@
+// Work in equal parts on the threads that XLA keeps anyway: no second pool, nothing that spins beside it.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <new>
+
+#include "xla/ffi/api/ffi.h"
+
+namespace slimtrain {
+
+// Calls work(0) to work(count - 1), in any order, and returns when all are done. The caller takes parts too, so that
+// it never waits for a thread that waits itself. The first exception comes out here.
+template <typename Work>
+void in_parts(xla::ffi::ThreadPool& pool, int64_t count, const Work& work) {
+  if (count <= 1) {
+    if (count == 1) work(0);
+    return;
+  }
+  struct Shared {
+    std::atomic<int64_t> next{0};
+    int64_t done = 0;
+    std::exception_ptr error;
+    std::mutex mutex;
+    std::condition_variable changed;
+  };
+  auto shared = std::make_shared<Shared>();
+  // A helper that comes late finds no part left and touches nothing of the caller's.
+  auto help = [shared, count, &work] {
+    for (int64_t part; (part = shared->next.fetch_add(1)) < count;) {
+      std::exception_ptr error;
+      try {
+        work(part);
+      } catch (...) {
+        error = std::current_exception();
+      }
+      std::lock_guard<std::mutex> lock(shared->mutex);
+      if (error && !shared->error) shared->error = error;
+      if (++shared->done == count) shared->changed.notify_all();
+    }
+  };
+  for (int64_t helper = 1; helper < count; ++helper) pool.Schedule(decltype(help)(help));
+  help();
+  std::unique_lock<std::mutex> lock(shared->mutex);
+  shared->changed.wait(lock, [&] { return shared->done == count; });
+  if (shared->error) std::rethrow_exception(shared->error);
+}
+
+// Where part `part` of `count` begins, of `size` things.
+inline int64_t begin_of(int64_t part, int64_t count, int64_t size) { return size * part / count; }
+
+// How many parts a batch is worked on in: the machine's threads, or fewer for fewer examples.
+inline int64_t parts_of(const xla::ffi::ThreadPool& pool, int64_t batch) {
+  return std::max<int64_t>(1, std::min<int64_t>(pool.num_threads(), batch));
+}
+
+// The sum of the parts' results, [parts][size], in the parts' order, so that it is the same every time.
+inline void add_up(xla::ffi::ThreadPool& pool, const float* found, int64_t parts, int64_t size, float* total) {
+  if (found == total) return;
+  in_parts(pool, parts, [&](int64_t part) {
+    for (int64_t i = begin_of(part, parts, size); i < begin_of(part + 1, parts, size); ++i) {
+      float sum = found[i];
+      for (int64_t other = 1; other < parts; ++other) sum += found[other * size + i];
+      total[i] = sum;
+    }
+  });
+}
+
+// Memory of one thread for one purpose, kept from call to call. `which` parts buffers that are in use at once.
+inline void* kept(int which, size_t bytes) {
+  struct Free {
+    void operator()(void* memory) const { free(memory); }
+  };
+  static thread_local std::unique_ptr<void, Free> memory[8];
+  static thread_local size_t sizes[8] = {};
+  if (sizes[which] < bytes) {
+    memory[which].reset();
+    sizes[which] = (bytes + 4095) / 4096 * 4096;
+    memory[which].reset(aligned_alloc(4096, sizes[which]));
+    if (!memory[which]) {
+      sizes[which] = 0;
+      throw std::bad_alloc();
+    }
+  }
+  return memory[which].get();
+}
+
+}  // namespace slimtrain

@@ -1,0 +1,200 @@
+// The gradient of a 2-D convolution by its weights: sums of outer products, tile by tile in registers.
+//
+// A chunk of output rows is copied once: the inputs with their padding, in tiles of `tall` channels, the outputs'
+// gradient in tiles of two vectors, so that the inner loop reads both from the nearest cache. Where the inputs have few
+// channels, a row of the kernel is read as one channel axis of kernel width times channels instead.
+#include <algorithm>
+#include <vector>
+
+#include "geometry.h"
+#include "parts.h"
+#include "vectors.h"
+
+namespace slimtrain {
+namespace {
+
+namespace ffi = xla::ffi;
+
+struct Plane {  // a 2-D geometry
+  int64_t in, out, height, width, rows, columns, kernel_height, kernel_width;
+  int64_t stride_y, stride_x, rate_y, rate_x, before_y, before_x;
+
+  explicit Plane(const Geometry& g)
+      : in(g.in), out(g.out), height(1), rows(1), kernel_height(1), stride_y(1), rate_y(1), before_y(0) {
+    const size_t x = g.kernel.size() - 1;
+    width = g.inputs[x], columns = g.outputs[x], kernel_width = g.kernel[x];
+    stride_x = g.stride[x], rate_x = g.rate[x], before_x = g.before[x];
+    if (x == 0) return;
+    height = g.inputs[0], rows = g.outputs[0], kernel_height = g.kernel[0];
+    stride_y = g.stride[0], rate_y = g.rate[0], before_y = g.before[0];
+  }
+};
+
+struct Walk {  // over the pixels of a chunk: where each row of inputs starts, how far its pixels are apart
+  const std::vector<int64_t>& starts;
+  int64_t columns, step;
+};
+
+// Adds to a tile of the gradient, [Tall rows of `out`][Wide vectors].
+template <int Tall, int Wide>
+void add_products(const float* x, const float* y, const Walk& walk, int64_t width, float* sums, int64_t out) {
+  Vector total[Tall][Wide];
+#pragma GCC unroll 16
+  for (int i = 0; i < Tall; ++i)
+#pragma GCC unroll 2
+    for (int j = 0; j < Wide; ++j) total[i][j] = load(sums + i * out + j * lanes);
+  for (const int64_t start : walk.starts) {
+    const float* a = x + start;
+    for (int64_t column = 0; column < walk.columns; ++column, a += walk.step, y += width) {
+      Vector right[Wide];
+#pragma GCC unroll 2
+      for (int j = 0; j < Wide; ++j) right[j] = load(y + j * lanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < Tall; ++i)
+#pragma GCC unroll 2
+        for (int j = 0; j < Wide; ++j) total[i][j] += a[i] * right[j];
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < Tall; ++i)
+#pragma GCC unroll 2
+    for (int j = 0; j < Wide; ++j) store(sums + i * out + j * lanes, total[i][j]);
+}
+
+using AddProducts = void (*)(const float*, const float*, const Walk&, int64_t, float*, int64_t);
+
+template <int Wide, int... Less>
+AddProducts with_height(int64_t height, std::integer_sequence<int, Less...>) {
+  static constexpr AddProducts all[] = {add_products<Less + 1, Wide>...};
+  return all[height - 1];
+}
+
+inline AddProducts tile_of(int64_t height, bool pair) {
+  const auto heights = std::make_integer_sequence<int, tall>();
+  return pair ? with_height<2>(height, heights) : with_height<1>(height, heights);
+}
+
+enum Buffer { packed_inputs, packed_outputs, parts_sums };
+
+class WeightsGradient {
+ public:
+  explicit WeightsGradient(const Geometry& geometry)
+      : p_(geometry),
+        merged_(p_.in <= few && (p_.rate_x == 1 || p_.kernel_width == 1)),
+        tile_(merged_ ? p_.in : tall),
+        span_((p_.columns - 1) * p_.stride_x + (p_.kernel_width - 1) * p_.rate_x + 1) {
+    const int64_t pixel = (p_.in * p_.stride_y * p_.stride_x + p_.out) * sizeof(float);
+    most_rows_ = std::max<int64_t>(1, std::min<int64_t>(most_pixels, cache / pixel) / p_.columns);
+  }
+
+  // The sum over `batch` examples, written to `sums`.
+  void run(const float* x, const float* y, int64_t batch, float* sums) const {
+    std::fill(sums, sums + p_.kernel_height * p_.kernel_width * p_.in * p_.out, 0.0f);
+    const int64_t rows = batch * p_.rows;  // of all examples, one after the other
+    for (int64_t first = 0; first < rows; first += most_rows_) {
+      const int64_t last = std::min(rows, first + most_rows_);
+      std::vector<int64_t> starts;
+      int64_t area;
+      const float* inputs = copy_inputs(x, first, last, starts, area);
+      add(inputs, area, starts, y + first * p_.columns * p_.out, sums);
+    }
+  }
+
+ private:
+  static constexpr int64_t few = 16, most_pixels = 768, cache = 640 * 1024;
+  
+  Plane p_;
+  bool merged_;
+  int64_t tile_;       // channels of a tile of inputs
+  int64_t span_;       // columns that a row of outputs reads
+  int64_t most_rows_;  // rows of outputs in a chunk
+
+  // What the output rows [first, last) read, [tiles][rows][span][tile], padded; where each output row starts in a tile.
+  const float* copy_inputs(const float* x, int64_t first, int64_t last, std::vector<int64_t>& starts,
+                           int64_t& area) const {
+    std::vector<std::pair<int64_t, int64_t>> sources;  // (example, row)
+    for (int64_t row = first; row < last;) {
+      const int64_t example = row / p_.rows, top = row % p_.rows, bottom = std::min(p_.rows, top + last - row);
+      for (int64_t r = top; r < bottom; ++r)
+        starts.push_back((static_cast<int64_t>(sources.size()) + (r - top) * p_.stride_y) * span_ * tile_);
+      const int64_t read = (bottom - top - 1) * p_.stride_y + (p_.kernel_height - 1) * p_.rate_y + 1;
+      for (int64_t r = 0; r < read; ++r) sources.emplace_back(example, top * p_.stride_y - p_.before_y + r);
+      row += bottom - top;
+    }
+    area = static_cast<int64_t>(sources.size()) * span_ * tile_;
+    const int64_t tiles = (p_.in + tile_ - 1) / tile_;
+    float* copy = static_cast<float*>(kept(packed_inputs, (tiles * area + lanes) * sizeof(float)));
+    for (size_t row = 0; row < sources.size(); ++row)
+      for (int64_t t = 0; t < tiles; ++t)
+        copy_row(x, sources[row].first, sources[row].second, t * tile_, copy + t * area + row * span_ * tile_);
+    return copy;
+  }
+
+  void copy_row(const float* x, int64_t example, int64_t row, int64_t channel, float* to) const {
+    if (row < 0 || row >= p_.height) {
+      std::fill(to, to + span_ * tile_, 0.0f);
+      return;
+    }
+    const int64_t begin = std::min(p_.before_x, span_), end = std::max(begin, std::min(span_, p_.before_x + p_.width));
+    const int64_t channels = std::min(tile_, p_.in - channel);
+    const float* from = x + (example * p_.height + row) * p_.width * p_.in + channel;
+    std::fill(to, to + begin * tile_, 0.0f);
+    if (merged_) {
+      std::copy(from, from + (end - begin) * p_.in, to + begin * tile_);
+    } else {
+      for (int64_t column = begin; column < end; ++column, from += p_.in)
+        for (int64_t c = 0; c < channels; ++c) to[column * tile_ + c] = from[c];
+    }
+    std::fill(to + end * tile_, to + span_ * tile_, 0.0f);
+  }
+
+  // Adds the products of a chunk, two vectors of output channels at a time.
+  void add(const float* x, int64_t area, const std::vector<int64_t>& starts, const float* y, float* sums) const {
+    const int64_t pixels = static_cast<int64_t>(starts.size()) * p_.columns, across = p_.kernel_width * p_.in;
+    const Walk walk = {starts, p_.columns, p_.stride_x * tile_};
+    float* strip = static_cast<float*>(kept(packed_outputs, pixels * 2 * lanes * sizeof(float)));
+    for (int64_t out = 0; out < p_.out; out += 2 * lanes) {
+      const bool pair = out + 2 * lanes <= p_.out;
+      const int64_t width = pair ? 2 * lanes : lanes;
+      for (int64_t pixel = 0; pixel < pixels; ++pixel)
+        for (int64_t j = 0; j < width; j += lanes) store(strip + pixel * width + j, load(y + pixel * p_.out + out + j));
+      for (int64_t ky = 0; ky < p_.kernel_height; ++ky) {
+        const float* rows = x + ky * p_.rate_y * span_ * tile_;
+        float* target = sums + ky * across * p_.out + out;
+        for (int64_t j = 0, most; j < across; j += most) {
+          const int64_t kx = j / p_.in, channel = j % p_.in;
+          most = std::min<int64_t>(tall, merged_ ? across - j : p_.in - channel);
+          const float* from = merged_ ? rows + j : rows + channel / tile_ * area + kx * p_.rate_x * tile_;
+          tile_of(most, pair)(from, strip, walk, width, target + j * p_.out, p_.out);
+        }
+      }
+    }
+  }
+};
+
+ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> inputs, ffi::Buffer<ffi::F32> outputs,
+                            ffi::ResultBuffer<ffi::F32> result, Ints stride, Ints rate, Ints before, Ints after,
+                            int64_t groups) try {
+  const Geometry g = Geometry::of(inputs.dimensions(), result->dimensions(), outputs.dimensions(), stride, rate, before,
+                                  after, groups);
+  if (g.groups != 1 || g.kernel.size() > 2 || g.out % lanes != 0)
+    return ffi::Error::InvalidArgument("takes one or two dimensions, one group, outputs in whole vectors");
+  const WeightsGradient one(g);
+  const int64_t parts = parts_of(pool, g.batch), size = g.weights_size();
+  float* target = result->typed_data();
+  float* sums = parts == 1 ? target : static_cast<float*>(kept(parts_sums, parts * size * sizeof(float)));
+  in_parts(pool, parts, [&](int64_t part) {
+    const int64_t from = begin_of(part, parts, g.batch), count = begin_of(part + 1, parts, g.batch) - from;
+    one.run(inputs.typed_data() + from * g.input_size(), outputs.typed_data() + from * g.output_size(), count,
+            sums + part * size);
+  });
+  add_up(pool, sums, parts, size, target);
+  return ffi::Error::Success();
+} catch (const std::exception& error) {
+  return ffi::Error::Internal(error.what());
+}
+
+}  // namespace
+}  // namespace slimtrain
+
+SLIMTRAIN_CONVOLUTION(slimtrain_products_weights_gradient, slimtrain::weights_gradient);
