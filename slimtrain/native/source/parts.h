@@ -45,7 +45,8 @@ void in_parts(xla::ffi::ThreadPool& pool, int64_t count, const Work& work) {
       if (++shared->done == count) shared->changed.notify_all();
     }
   };
-  for (int64_t helper = 1; helper < count; ++helper) pool.Schedule(decltype(help)(help));
+  const int64_t helpers = std::min<int64_t>(count, pool.num_threads()) - 1;
+  for (int64_t helper = 0; helper < helpers; ++helper) pool.Schedule(decltype(help)(help));
   help();
   std::unique_lock<std::mutex> lock(shared->mutex);
   shared->changed.wait(lock, [&] { return shared->done == count; });

@@ -1,0 +1,148 @@
+"""Holds a library that was just built to float64: `python -m slimtrain.native.check LIBRARY`; the exit code says."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[Any]
+TOLERANCE = 2e-5
+"""Largest difference, as a share of the largest value."""
+
+CASES = (
+    # inputs, weights, stride, rate, padding (before, after), groups
+    ((3, 9, 8, 5), (3, 3, 5, 7), (1, 1), (1, 1), ((1, 1), (1, 1)), 1),
+    ((2, 16, 16, 16), (3, 3, 16, 32), (2, 2), (1, 1), ((0, 1), (0, 1)), 1),
+    ((5, 11, 13, 40), (5, 3, 40, 48), (1, 2), (1, 1), ((2, 2), (0, 1)), 1),
+    ((2, 12, 12, 9), (3, 3, 9, 16), (1, 1), (2, 2), ((2, 2), (2, 2)), 1),
+    ((2, 23, 23, 3), (7, 7, 3, 64), (2, 2), (1, 1), ((3, 3), (3, 3)), 1),
+    ((3, 7, 7, 64), (1, 1, 64, 32), (1, 1), (1, 1), ((0, 0), (0, 0)), 1),
+    ((2, 8, 8, 12), (3, 3, 1, 12), (2, 2), (1, 1), ((0, 1), (0, 1)), 12),
+    ((2, 6, 6, 8), (3, 3, 4, 6), (1, 1), (1, 1), ((1, 1), (1, 1)), 2),
+    ((2, 30, 17), (5, 17, 16), (2,), (1,), ((1, 2),), 1),
+    ((1, 5, 6, 7, 4), (3, 3, 3, 4, 8), (1, 1, 1), (1, 1, 1), ((1, 1),) * 3, 1),
+)
+
+
+def main(library: str) -> None:
+    """Exits with 1 and a line about what is wrong where a target does not agree."""
+    import jax
+
+    from slimtrain.native.build import register
+
+    register(Path(library))
+    random = np.random.default_rng(0)
+    for case in CASES:
+        for name, got, want in _convolutions(jax, random, *case):
+            _agree(f"{name} of {case}", got, want)
+    for name, got, want in _sums(jax, random):
+        _agree(name, got, want)
+
+
+def _agree(what: str, got: Any, want: Values) -> None:
+    off = np.max(np.abs(np.asarray(got, np.float64) - want)) / max(np.max(np.abs(want)), 1e-30)
+    if not off < TOLERANCE:
+        sys.exit(f"{what} is off by {off:.1e}")
+
+
+def _convolutions(
+    jax: Any,
+    random: Any,
+    inputs: Sequence[int],
+    weights: Sequence[int],
+    stride: Sequence[int],
+    rate: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    groups: int,
+) -> Iterator[tuple[str, Any, Values]]:
+    """(target, what it gives, what is right) for the forward pass and both gradients of one geometry."""
+    x, w = random.standard_normal(inputs), random.standard_normal(weights)
+    y = reference(x, w, stride, rate, padding, groups)
+    dy = random.standard_normal(y.shape)
+    before, after = zip(*padding, strict=True)
+    steps = {"stride": stride, "rate": rate, "before": before, "after": after}
+    attributes = {name: np.array(values, np.int64) for name, values in steps.items()}
+
+    def called(target: str, like: Values, *arrays: Values) -> Any:
+        call = jax.ffi.ffi_call(f"slimtrain_{target}", jax.ShapeDtypeStruct(like.shape, np.float32))
+        return call(*(a.astype(np.float32) for a in arrays), groups=np.int64(groups), **attributes)
+
+    yield "onednn_forward", called("onednn_forward", y, x, w), y
+    dx, dw = gradients(x, w, dy, stride, rate, padding, groups)
+    yield "onednn_input_gradient", called("onednn_input_gradient", x, dy, w), dx
+    yield "onednn_weights_gradient", called("onednn_weights_gradient", w, x, dy), dw
+    if groups == 1 and len(stride) < 3 and weights[-1] % 16 == 0:
+        yield "products_weights_gradient", called("products_weights_gradient", w, x, dy), dw
+
+
+def _taps(
+    padded: Values, w: Values, outputs: Sequence[int], stride: Sequence[int], rate: Sequence[int]
+) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+    """For each tap of the kernel, the slices over space of the inputs that it meets."""
+    for tap in product(*map(range, w.shape[:-2])):
+        starts = [t * r for t, r in zip(tap, rate, strict=True)]
+        yield tap, tuple(slice(a, a + (n - 1) * s + 1, s) for a, n, s in zip(starts, outputs, stride, strict=True))
+
+
+def _padded(x: Values, padding: Sequence[tuple[int, int]]) -> Values:
+    return np.pad(x, [(0, 0), *padding, (0, 0)])
+
+
+def reference(x: Values, w: Values, stride: Any, rate: Any, padding: Any, groups: int) -> Values:
+    """A convolution as its definition says, tap by tap."""
+    padded, size = _padded(x, padding), w.shape[:-2]
+    space = [
+        (n - (k - 1) * r - 1) // s + 1 for n, k, r, s in zip(padded.shape[1:-1], size, rate, stride, strict=True)
+    ]
+    y = np.zeros((x.shape[0], *space, w.shape[-1]))
+    for tap, where in _taps(padded, w, space, stride, rate):
+        y += _by_group(padded[(slice(None), *where)], w[tap], groups)
+    return y
+
+
+def gradients(
+    x: Values, w: Values, dy: Values, stride: Any, rate: Any, padding: Any, groups: int
+) -> tuple[Values, Values]:
+    """Its gradients by the inputs and by the weights."""
+    padded = _padded(x, padding)
+    dx, dw = np.zeros_like(padded), np.zeros_like(w)
+    for tap, where in _taps(padded, w, dy.shape[1:-1], stride, rate):
+        region = (slice(None), *where)
+        for g in range(groups):
+            ins, outs = _share(x.shape[-1], groups, g), _share(w.shape[-1], groups, g)
+            dx[(*region, ins)] += dy[..., outs] @ w[(*tap, slice(None), outs)].T
+            rows = padded[(*region, ins)].reshape(-1, ins.stop - ins.start)
+            dw[(*tap, slice(None), outs)] += rows.T @ dy[..., outs].reshape(-1, outs.stop - outs.start)
+    inner = tuple(slice(low, low + n) for (low, _), n in zip(padding, x.shape[1:-1], strict=True))
+    return dx[(slice(None), *inner)], dw
+
+
+def _by_group(x: Values, w: Values, groups: int) -> Values:
+    parts = [x[..., _share(x.shape[-1], groups, g)] @ w[:, _share(w.shape[-1], groups, g)] for g in range(groups)]
+    return np.concatenate(parts, -1)
+
+
+def _share(channels: int, groups: int, group: int) -> slice:
+    each = channels // groups
+    return slice(group * each, (group + 1) * each)
+
+
+def _sums(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
+    a, b = random.standard_normal((7, 211, 13)) + 5, random.standard_normal((7, 211, 13))
+    shift = random.standard_normal(13)
+    single = [v.astype(np.float32) for v in (a, b, shift)]
+    one, two, off = (v.astype(np.float64) for v in single)
+    like = jax.ShapeDtypeStruct((2, 13), np.float32)
+    moved = one - off
+    want = np.stack([moved.sum((0, 1)), (moved**2).sum((0, 1))])
+    yield "channel_powers", jax.ffi.ffi_call("slimtrain_channel_powers", like)(single[0], single[2]), want
+    want = np.stack([one.sum((0, 1)), (one * (two - off)).sum((0, 1))])
+    yield "channel_products", jax.ffi.ffi_call("slimtrain_channel_products", like)(*single), want
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
