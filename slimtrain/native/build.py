@@ -28,6 +28,8 @@ TARGETS = (
     "products_weights_gradient",
     "channel_powers",
     "channel_products",
+    "max_pool",
+    "max_pool_gradient",
 )
 """What the library defines, each `slimtrain_<name>`."""
 TIMEOUT = 300

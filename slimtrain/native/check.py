@@ -95,9 +95,7 @@ def _padded(x: Values, padding: Sequence[tuple[int, int]]) -> Values:
 def reference(x: Values, w: Values, stride: Any, rate: Any, padding: Any, groups: int) -> Values:
     """A convolution as its definition says, tap by tap."""
     padded, size = _padded(x, padding), w.shape[:-2]
-    space = [
-        (n - (k - 1) * r - 1) // s + 1 for n, k, r, s in zip(padded.shape[1:-1], size, rate, stride, strict=True)
-    ]
+    space = [(n - (k - 1) * r - 1) // s + 1 for n, k, r, s in zip(padded.shape[1:-1], size, rate, stride, strict=True)]
     y = np.zeros((x.shape[0], *space, w.shape[-1]))
     for tap, where in _taps(padded, w, space, stride, rate):
         y += _by_group(padded[(slice(None), *where)], w[tap], groups)

@@ -66,8 +66,8 @@ def _described(kind: Kind, primitive: Any) -> None:
         return jax.vmap(lambda first, second: WAYS["xla"][kind](first, second, geometry), axes)(*arguments), 0
 
     def lowered(context: Any, *arguments: Any, geometry: Geometry) -> Any:
-        alone = context.module_context.axis_context.num_devices == 1
-        way = choose(kind, geometry, str(context.avals_in[0].dtype), ready()) if alone else "xla"
+        one = context.module_context.axis_context.num_devices == 1
+        way = choose(kind, geometry, str(context.avals_in[0].dtype), ready()) if one else "xla"
         return _rule(kind, way)(context, *arguments, geometry=geometry)
 
     primitive.def_abstract_eval(lambda x, y, *, geometry: jax.core.ShapedArray(_result(kind, geometry), x.dtype))
@@ -100,7 +100,11 @@ def _linear(made: dict[Kind, Any]) -> None:
 
     rules("forward", input_gradient, lambda ct, inputs, g: weights_gradient(inputs, ct, g))
     rules("input_gradient", forward, weights_gradient)
-    rules("weights_gradient", lambda ct, outputs, g: input_gradient(outputs, ct, g), lambda ct, inputs, g: forward(inputs, ct, g))
+    rules(
+        "weights_gradient",
+        lambda ct, outputs, g: input_gradient(outputs, ct, g),
+        lambda ct, inputs, g: forward(inputs, ct, g),
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,5 @@
 """Which way a convolution is computed on a CPU, by its shape."""
 
-import os
 from math import prod
 from typing import Literal
 

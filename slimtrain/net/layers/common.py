@@ -6,6 +6,7 @@ from typing import Any
 
 from slimtrain.lazy import Array, jnp
 from slimtrain.net.scope import LayerError, Scope, shown
+from slimtrain.net.sums import add_channels
 
 Function = Callable[..., Any] | None
 
@@ -55,5 +56,10 @@ def finish(scope: Scope, outputs: Array, ending: Ending, axis: int = -1) -> Arra
     elif ending.biases_initializer is not None:
         start, regularizer = ending.biases_initializer, ending.biases_regularizer
         biases = scope.variable("biases", (outputs.shape[axis],), start, regularizer=regularizer)
-        outputs = outputs + along(biases, axis, outputs.ndim).astype(outputs.dtype)
+        outputs = with_biases(outputs, biases.astype(outputs.dtype), axis)
     return ending.activation_fn(outputs) if ending.activation_fn is not None else outputs
+
+
+def with_biases(outputs: Array, biases: Array, axis: int) -> Array:
+    """Outputs plus a number a channel; [channels] along the axis of the channels."""
+    return add_channels(outputs, biases) if axis == -1 else outputs + along(biases, axis, outputs.ndim)

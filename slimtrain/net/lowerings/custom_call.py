@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-
 from slimtrain.lazy import jax
 from slimtrain.net.choice import Kind, Way
 from slimtrain.net.geometry import Geometry
+from slimtrain.net.native_calls import attributes
 
 TARGETS: tuple[Way, ...] = ("onednn", "products")
 """The ways that the native part computes; not each of them all three kinds."""
@@ -19,7 +18,6 @@ def rule(kind: Kind, way: Way) -> Any:
     def lowered(context: Any, first: Any, second: Any, *, geometry: Geometry) -> Any:
         before, after = zip(*geometry.padding, strict=True)
         steps = {"stride": geometry.stride, "rate": geometry.rate, "before": before, "after": after}
-        listed = {name: np.array(values, np.int64) for name, values in steps.items()}
-        return call(context, first, second, groups=np.int64(geometry.groups), **listed)
+        return call(context, first, second, **attributes({"groups": geometry.groups, **steps}))
 
     return lowered

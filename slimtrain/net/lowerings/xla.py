@@ -1,6 +1,6 @@
 """A convolution as XLA computes it, on any device."""
 
-from slimtrain.lazy import Array, jax, jnp, lax
+from slimtrain.lazy import Array, jax, lax
 from slimtrain.net.geometry import Geometry
 
 

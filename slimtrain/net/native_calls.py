@@ -1,0 +1,77 @@
+"""Functions of arrays that the native part computes where it is there, and JAX's own operations everywhere else."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from slimtrain.lazy import Array, jax
+from slimtrain.native import ready
+
+Plain = Callable[..., Array]
+
+
+def with_target(name: str, plain: Plain) -> Plain:
+    """`plain`, as a primitive that one CPU with the native part computes by the target `slimtrain_<name>`.
+
+    Elsewhere, of other types than float32, mapped by `vmap` or spread over several devices it is `plain` itself. It
+    has no gradient of its own: it stands inside functions that say theirs.
+
+    Args:
+        name: of the target.
+        plain: takes arrays of float32, and numbers by name which the target takes as attributes.
+    """
+
+    @lru_cache(maxsize=1)
+    def primitive() -> Any:
+        return _made(name, plain)
+
+    def call(*arrays: Array, **numbers: Any) -> Array:
+        return primitive().bind(*arrays, **numbers)  # type: ignore[no-any-return]
+
+    return call
+
+
+def on_one_cpu(context: Any) -> bool:
+    """Whether what is lowered will run on one CPU that has the native part."""
+    return context.module_context.axis_context.num_devices == 1 and ready()
+
+
+def attributes(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Whole numbers and tuples of them as a target takes them."""
+    return {name: np.int64(n) if isinstance(n, int) else np.array(n, np.int64) for name, n in numbers.items()}
+
+
+def _made(name: str, plain: Plain) -> Any:
+    from jax.extend.core import Primitive
+    from jax.interpreters import batching, mlir
+
+    made = Primitive(name)
+    otherwise = mlir.lower_fun(plain, multiple_results=False)
+
+    def shaped(*arrays: Any, **numbers: Any) -> Any:
+        like = jax.eval_shape(lambda *a: plain(*a, **numbers), *arrays)
+        return jax.core.ShapedArray(like.shape, like.dtype)
+
+    def mapped(arrays: Any, axes: Any, **numbers: Any) -> tuple[Array, int]:
+        return jax.vmap(lambda *a: plain(*a, **numbers), axes)(*arrays), 0
+
+    def lowered(context: Any, *arrays: Any, **numbers: Any) -> Any:
+        single = all(str(aval.dtype) == "float32" for aval in context.avals_in)
+        if not single or not on_one_cpu(context):
+            return otherwise(context, *arrays, **numbers)
+        return jax.ffi.ffi_lowering(f"slimtrain_{name}")(context, *arrays, **attributes(numbers))
+
+    made.def_abstract_eval(shaped)
+    made.def_impl(lambda *arrays, **numbers: _alone(made, tuple(numbers.items()))(*arrays))
+    batching.primitive_batchers[made] = mapped
+    mlir.register_lowering(made, otherwise)
+    mlir.register_lowering(made, lowered, platform="cpu")
+    return made
+
+
+@lru_cache(maxsize=1024)
+def _alone(primitive: Any, numbers: tuple[tuple[str, Any], ...]) -> Any:
+    """A primitive outside any compiled function."""
+    return jax.jit(lambda *arrays: primitive.bind(*arrays, **dict(numbers)))
