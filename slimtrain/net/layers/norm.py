@@ -23,6 +23,7 @@ from slimtrain.lazy import Array, jax, jnp
 from slimtrain.net.components import ones, zeros
 from slimtrain.net.layers.common import along, channel_axis, need_floating
 from slimtrain.net.layers.moments import Moments, Share, Table, batch_moments, moved, pace
+from slimtrain.net.layers.normalized import normalized
 from slimtrain.net.layers.renorm import adjusted, renorm_correction, renorm_update, renorm_variables
 from slimtrain.net.scope import UPDATE_OPS, LayerError, Scope
 
@@ -105,7 +106,14 @@ def batch_norm(
     if renorm:
         renorm_variables(table)
     training = scope.training if is_training is None else is_training
-    if training and not scope.freezes("moving_mean", "moving_variance"):
+    moves = training and not scope.freezes("moving_mean", "moving_variance")
+    if moves and not renorm and batch_weights is None and adjustment is None:
+        outputs, moments = normalized(inputs, gamma, beta, epsilon, axis)
+        unbiased = fused is not False and _fused(inputs.ndim, updates_collections, zero_debias_moving_mean)
+        _update(scope, moments, pace(scope, decay), unbiased, zero_debias_moving_mean, updates_collections)
+        outputs = outputs.astype(inputs.dtype)
+        return activation_fn(outputs) if activation_fn is not None else outputs
+    if moves:
         weights = scope.field(batch_weights, inputs.shape[0]) if batch_weights else None
         moments = batch_moments(values, axis, weights)
         outputs = _normal(values, moments.mean, moments.variance, epsilon, axis)
