@@ -22,6 +22,8 @@ SOURCE = Path(__file__).parent / "source"
 FLAGS = ("-O3", "-std=c++17", "-march=native", "-fopenmp", "-fPIC", "-shared")
 LIBRARY = "slimtrain.so"
 TARGETS = (
+    "direct_forward",
+    "direct_input_gradient",
     "onednn_forward",
     "onednn_input_gradient",
     "onednn_weights_gradient",

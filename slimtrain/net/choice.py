@@ -1,5 +1,6 @@
 """Which way a convolution is computed on a CPU, by its shape."""
 
+import os
 from math import prod
 from typing import Literal
 
@@ -8,7 +9,7 @@ from slimtrain.net.geometry import Geometry
 Kind = Literal["forward", "input_gradient", "weights_gradient"]
 KINDS: tuple[Kind, ...] = ("forward", "input_gradient", "weights_gradient")
 
-Way = Literal["xla", "product", "shifted", "phases", "columns", "onednn", "products"]
+Way = Literal["xla", "product", "shifted", "phases", "columns", "direct", "onednn", "products"]
 
 
 def choose(kind: Kind, geometry: Geometry, dtype: str, native: bool) -> Way:
@@ -22,6 +23,9 @@ def choose(kind: Kind, geometry: Geometry, dtype: str, native: bool) -> Way:
         dtype: of its values.
         native: whether the native part is there.
     """
+    force = os.environ.get("SLIMTRAIN_WAY", "")
+    if force:
+        return force
     if dtype != "float32" or not prod(geometry.outputs):
         return "xla"
     return _native(kind, geometry) if native else _plain(kind, geometry)

@@ -8,27 +8,13 @@
 
 #include "geometry.h"
 #include "parts.h"
+#include "plane.h"
 #include "vectors.h"
 
 namespace slimtrain {
 namespace {
 
 namespace ffi = xla::ffi;
-
-struct Plane {  // a 2-D geometry
-  int64_t in, out, height, width, rows, columns, kernel_height, kernel_width;
-  int64_t stride_y, stride_x, rate_y, rate_x, before_y, before_x;
-
-  explicit Plane(const Geometry& g)
-      : in(g.in), out(g.out), height(1), rows(1), kernel_height(1), stride_y(1), rate_y(1), before_y(0) {
-    const size_t x = g.kernel.size() - 1;
-    width = g.inputs[x], columns = g.outputs[x], kernel_width = g.kernel[x];
-    stride_x = g.stride[x], rate_x = g.rate[x], before_x = g.before[x];
-    if (x == 0) return;
-    height = g.inputs[0], rows = g.outputs[0], kernel_height = g.kernel[0];
-    stride_y = g.stride[0], rate_y = g.rate[0], before_y = g.before[0];
-  }
-};
 
 struct Walk {  // over the pixels of a chunk: where each row of inputs starts, how far its pixels are apart
   const std::vector<int64_t>& starts;
@@ -82,7 +68,7 @@ class WeightsGradient {
       : p_(geometry),
         merged_(p_.in <= few && (p_.rate_x == 1 || p_.kernel_width == 1)),
         tile_(merged_ ? p_.in : tall),
-        span_((p_.columns - 1) * p_.stride_x + (p_.kernel_width - 1) * p_.rate_x + 1) {
+        span_(p_.span()) {
     const int64_t pixel = (p_.in * p_.stride_y * p_.stride_x + p_.out) * sizeof(float);
     most_rows_ = std::max<int64_t>(1, std::min<int64_t>(most_pixels, cache / pixel) / p_.columns);
   }
@@ -126,26 +112,9 @@ class WeightsGradient {
     float* copy = static_cast<float*>(kept(packed_inputs, (tiles * area + lanes) * sizeof(float)));
     for (size_t row = 0; row < sources.size(); ++row)
       for (int64_t t = 0; t < tiles; ++t)
-        copy_row(x, sources[row].first, sources[row].second, t * tile_, copy + t * area + row * span_ * tile_);
+        copy_row(p_, x, sources[row].first, sources[row].second, t * tile_, tile_, span_,
+                 copy + t * area + row * span_ * tile_);
     return copy;
-  }
-
-  void copy_row(const float* x, int64_t example, int64_t row, int64_t channel, float* to) const {
-    if (row < 0 || row >= p_.height) {
-      std::fill(to, to + span_ * tile_, 0.0f);
-      return;
-    }
-    const int64_t begin = std::min(p_.before_x, span_), end = std::max(begin, std::min(span_, p_.before_x + p_.width));
-    const int64_t channels = std::min(tile_, p_.in - channel);
-    const float* from = x + (example * p_.height + row) * p_.width * p_.in + channel;
-    std::fill(to, to + begin * tile_, 0.0f);
-    if (merged_) {
-      std::copy(from, from + (end - begin) * p_.in, to + begin * tile_);
-    } else {
-      for (int64_t column = begin; column < end; ++column, from += p_.in)
-        for (int64_t c = 0; c < channels; ++c) to[column * tile_ + c] = from[c];
-    }
-    std::fill(to + end * tile_, to + span_ * tile_, 0.0f);
   }
 
   // Adds the products of a chunk, two vectors of output channels at a time.

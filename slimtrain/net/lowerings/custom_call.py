@@ -7,7 +7,7 @@ from slimtrain.net.choice import Kind, Way
 from slimtrain.net.geometry import Geometry
 from slimtrain.net.native_calls import attributes
 
-TARGETS: tuple[Way, ...] = ("onednn", "products")
+TARGETS: tuple[Way, ...] = ("direct", "onednn", "products")
 """The ways that the native part computes; not each of them all three kinds."""
 
 

@@ -1,0 +1,145 @@
+// Convolutions of few channels, and their gradients by the inputs where the stride is 1: a tile of outputs, `tall` pixels
+// by two vectors of channels, stays in registers over the whole kernel.
+
+#include <utility>
+
+#include "parts.h"
+#include "plane.h"
+#include "vectors.h"
+
+namespace slimtrain {
+namespace {
+
+namespace ffi = xla::ffi;
+
+struct Kernel {  // how far taps are apart in a tile's inputs
+  int64_t rows, row_step, groups, group_step, length;
+};
+
+// Tall pixels that are `step` numbers apart, Wide vectors; the weights are [rows][groups][length][Wide vectors].
+template <int Tall, int Wide>
+void outputs_of(const float* x, const float* w, const Kernel& kernel, int64_t step, float* y, int64_t out) {
+  Vector total[Tall][Wide] = {};
+  for (int64_t row = 0; row < kernel.rows; ++row) {
+    for (int64_t group = 0; group < kernel.groups; ++group) {
+      const float* a = x + row * kernel.row_step + group * kernel.group_step;
+      for (int64_t i = 0; i < kernel.length; ++i, ++a, w += Wide * lanes) {
+        Vector right[Wide];
+#pragma GCC unroll 2
+        for (int j = 0; j < Wide; ++j) right[j] = load(w + j * lanes);
+#pragma GCC unroll 16
+        for (int p = 0; p < Tall; ++p)
+#pragma GCC unroll 2
+          for (int j = 0; j < Wide; ++j) total[p][j] += a[p * step] * right[j];
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int p = 0; p < Tall; ++p)
+#pragma GCC unroll 2
+    for (int j = 0; j < Wide; ++j) store(y + p * out + j * lanes, total[p][j]);
+}
+
+using OutputsOf = void (*)(const float*, const float*, const Kernel&, int64_t, float*, int64_t);
+
+template <int Wide, int... Less>
+OutputsOf with_height(int64_t height, std::integer_sequence<int, Less...>) {
+  static constexpr OutputsOf all[] = {outputs_of<Less + 1, Wide>...};
+  return all[height - 1];
+}
+
+OutputsOf tile_of(int64_t height, bool pair) {
+  const auto heights = std::make_integer_sequence<int, tall>();
+  return pair ? with_height<2>(height, heights) : with_height<1>(height, heights);
+}
+
+enum Buffer { packed_weights, padded_inputs };
+
+// [pairs of vectors of outputs][taps and inputs][two vectors]. Of a gradient the kernel is turned round and its inputs
+// and outputs change places.
+const float* pack(const float* w, const Plane& p, bool gradient) {
+  const int64_t taps = p.kernel_height * p.kernel_width, depth = taps * p.in;
+  float* packed = static_cast<float*>(kept(packed_weights, depth * p.out * sizeof(float)));
+  float* to = packed;
+  for (int64_t out = 0; out < p.out; out += 2 * lanes) {
+    const int64_t width = std::min<int64_t>(2 * lanes, p.out - out);
+    for (int64_t tap = 0; tap < taps; ++tap)
+      for (int64_t c = 0; c < p.in; ++c, to += width)
+        for (int64_t o = 0; o < width; ++o)
+          to[o] = gradient ? w[((taps - 1 - tap) * p.out + out + o) * p.in + c] : w[(tap * p.in + c) * p.out + out + o];
+  }
+  return packed;
+}
+
+// Rows [first, last) of the outputs of an example.
+void band(const Plane& p, const float* x, const float* w, int64_t example, int64_t first, int64_t last, float* y) {
+  const int64_t span = p.span(), read = p.reach(last - first), row_size = span * p.in;
+  float* inputs = static_cast<float*>(kept(padded_inputs, read * row_size * sizeof(float)));
+  for (int64_t r = 0; r < read; ++r)
+    copy_row(p, x, example, first * p.stride_y - p.before_y + r, 0, p.in, span, inputs + r * row_size);
+  const bool whole = p.rate_x == 1;  // a row of the kernel is one run of numbers
+  const Kernel kernel = {p.kernel_height, p.rate_y * row_size, whole ? 1 : p.kernel_width, p.rate_x * p.in,
+                         whole ? p.kernel_width * p.in : p.in};
+  const int64_t depth = p.kernel_height * p.kernel_width * p.in, step = p.stride_x * p.in;
+  const int64_t tiles = (p.columns + tall - 1) / tall;
+  for (int64_t out = 0; out < p.out; out += 2 * lanes) {
+    const bool pair = out + 2 * lanes <= p.out;
+    for (int64_t row = first; row < last; ++row) {
+      const float* from = inputs + (row - first) * p.stride_y * row_size;
+      float* to = y + ((example * p.rows + row) * p.columns) * p.out + out;
+      for (int64_t tile = 0; tile < tiles; ++tile) {  // of even heights: a small last one would waste registers
+        const int64_t column = begin_of(tile, tiles, p.columns), end = begin_of(tile + 1, tiles, p.columns);
+        tile_of(end - column, pair)(from + column * step, w + out * depth, kernel, step, to + column * p.out, p.out);
+      }
+    }
+  }
+}
+
+void convolve(const Plane& p, int64_t batch, const float* x, const float* w, float* y, bool gradient,
+              ffi::ThreadPool& pool) {
+  constexpr int64_t cache = 192 * 1024;
+  const float* packed = pack(w, p, gradient);
+  const int64_t row_bytes = p.span() * p.in * p.stride_y * sizeof(float);
+  const int64_t rows = std::clamp<int64_t>(cache / row_bytes, 1, p.rows), bands = (p.rows + rows - 1) / rows;
+  in_parts(pool, batch * bands, [&](int64_t part) {
+    const int64_t example = part / bands, number = part % bands;
+    band(p, x, packed, example, begin_of(number, bands, p.rows), begin_of(number + 1, bands, p.rows), y);
+  });
+}
+
+ffi::Error refused() {
+  return ffi::Error::InvalidArgument("takes one or two dimensions, one group, results in whole vectors");
+}
+
+ffi::Error forward(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ffi::F32> w,
+                   ffi::ResultBuffer<ffi::F32> y, Ints stride, Ints rate, Ints before, Ints after, int64_t groups) try {
+  const Geometry g = Geometry::of(x.dimensions(), w.dimensions(), y->dimensions(), stride, rate, before, after, groups);
+  if (g.groups != 1 || g.kernel.size() > 2 || g.out % lanes != 0) return refused();
+  convolve(Plane(g), g.batch, x.typed_data(), w.typed_data(), y->typed_data(), false, pool);
+  return ffi::Error::Success();
+} catch (const std::exception& error) {
+  return ffi::Error::Internal(error.what());
+}
+
+// A convolution of the outputs' gradient, padded so that each input meets all of the kernel.
+ffi::Error input_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> y, ffi::Buffer<ffi::F32> w,
+                          ffi::ResultBuffer<ffi::F32> x, Ints stride, Ints rate, Ints before, Ints after,
+                          int64_t groups) try {
+  Geometry g = Geometry::of(x->dimensions(), w.dimensions(), y.dimensions(), stride, rate, before, after, groups);
+  const bool unit = std::all_of(stride.begin(), stride.end(), [](int64_t s) { return s == 1; });
+  if (g.groups != 1 || g.kernel.size() > 2 || g.in % lanes != 0 || !unit) return refused();
+  std::swap(g.in, g.out);
+  std::swap(g.inputs, g.outputs);
+  for (size_t axis = 0; axis < g.kernel.size(); ++axis)
+    g.before[axis] = (g.kernel[axis] - 1) * g.rate[axis] - g.before[axis];
+  convolve(Plane(g), g.batch, y.typed_data(), w.typed_data(), x->typed_data(), true, pool);
+  return ffi::Error::Success();
+} catch (const std::exception& error) {
+  return ffi::Error::Internal(error.what());
+}
+
+}  // namespace
+}  // namespace slimtrain
+
+SLIMTRAIN_CONVOLUTION(slimtrain_direct_forward, slimtrain::forward);
+SLIMTRAIN_CONVOLUTION(slimtrain_direct_input_gradient, slimtrain::input_gradient);
