@@ -9,6 +9,9 @@ from slimtrain.net.geometry import Geometry
 Kind = Literal["forward", "input_gradient", "weights_gradient"]
 KINDS: tuple[Kind, ...] = ("forward", "input_gradient", "weights_gradient")
 
+WIDEST = 16
+"""Floats in the widest vectors of a CPU: the native part's own kernels write whole ones."""
+
 Way = Literal["xla", "product", "shifted", "phases", "columns", "direct", "onednn", "products"]
 
 
@@ -32,12 +35,15 @@ def choose(kind: Kind, geometry: Geometry, dtype: str, native: bool) -> Way:
 
 
 def _native(kind: Kind, geometry: Geometry) -> Way:
-    if kind == "weights_gradient" and geometry.groups == 1 and len(geometry.size) <= 2:
-        channels, outputs = geometry.weights[-2:]
-        area = prod(geometry.size)
-        if outputs % 16 == 0 and ((area >= 5 and channels >= 8) or area >= 49):
-            return "products"
-    return "onednn"
+    channels, outputs = geometry.weights[-2:]
+    area = prod(geometry.size)
+    if geometry.groups > 1 or len(geometry.size) > 2 or area < 5:
+        return "onednn"
+    if kind == "weights_gradient":
+        return "products" if outputs % WIDEST == 0 and (channels >= 8 or area >= 49) else "onednn"
+    read, written = (channels, outputs) if kind == "forward" else (outputs, channels)
+    few = 8 <= read <= 16 and written % WIDEST == 0
+    return "direct" if few and (kind == "forward" or not geometry.strided) else "onednn"
 
 
 def _plain(kind: Kind, geometry: Geometry) -> Way:
