@@ -7,6 +7,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,7 +76,7 @@ def milliseconds(step: Callable[[], Any], steps: int) -> list[float]:
     return times
 
 
-def tell(ask: Asked, parameters: int, step: Callable[[], Any], versions: dict[str, str]) -> None:
+def tell(ask: Asked, parameters: int, step: Callable[[], Any], packages: Sequence[str]) -> None:
     """Runs the steps and prints one JSON line; `step` takes one and gives its cross-entropy."""
     if ask.check:
         found: dict[str, Any] = {"losses": [float(step()) for _ in range(CHECKED_STEPS)]}
@@ -83,4 +84,5 @@ def tell(ask: Asked, parameters: int, step: Callable[[], Any], versions: dict[st
         times = milliseconds(step, ask.steps)
         found = {"median_ms": round(statistics.median(times), 3), "min_ms": round(min(times), 3)}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    versions = {name: version(name) for name in packages}
     print(json.dumps({**found, "parameters": parameters, "peak_rss_mb": round(peak), "versions": versions}))
