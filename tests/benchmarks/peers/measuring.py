@@ -58,7 +58,9 @@ def kernel(shape: Sequence[int]) -> np.ndarray:
     It tells places and outputs apart, not inputs, so that a peer may flatten an image in any order.
     """
     *window, inputs, outputs = shape
-    places = [np.arange(n).reshape([-1 if i == axis else 1 for i in range(len(shape))]) for axis, n in enumerate(window)]
+    places = [
+        np.arange(n).reshape([-1 if i == axis else 1 for i in range(len(shape))]) for axis, n in enumerate(window)
+    ]
     angle = sum((place * (axis + 1.0) for axis, place in enumerate(places)), np.arange(outputs) + 1.0)
     values = (1.0 + 2.0 * np.sin(angle)) / (np.prod(window) * inputs)
     return np.broadcast_to(values, tuple(shape)).astype(np.float32)
