@@ -1,6 +1,5 @@
 """`slimtrain fit` as the benchmarks run it: real data against one batch, and the time to the first step."""
 
-import statistics
 import subprocess
 import tempfile
 import time
@@ -128,15 +127,12 @@ def start_up_section(machine: Mapping[str, Any], found: Mapping[str, Sequence[fl
     """The section of RESULTS.md."""
     rounds = len(next(iter(found.values())))
     told = (
-        f"Milliseconds from the start of the process: median (smallest to largest) of {rounds} rounds. The first step is "
-        "there when its line of metrics is; cold and warm are the first and second start with a fresh cache directory in "
-        f"`{CACHE}`."
+        f"Milliseconds from the start of the process: median (smallest to largest) of {rounds} rounds. The first step "
+        "is there when its line of metrics is; cold and warm are the first and second start with a fresh cache "
+        f"directory in `{CACHE}`."
     )
     names = list(found)
-    rows = [
-        [name, f"{statistics.median(found[name]):.0f} ({min(found[name]):.0f} to {max(found[name]):.0f})"]
-        for name in names
-    ]
+    rows = [[name, spread(found[name], 0)] for name in names]
     ratios = [spread(paired(found[b], found[a]), 2) for a, b in (names[:2], names[2:][::-1])]
     told_ratios = f"`--help` over `import click`: {ratios[0]}; cold over warm: {ratios[1]}; each within a round."
     return "\n\n".join([line(dict(machine)), told, table(["", "ms"], rows), told_ratios])

@@ -28,10 +28,8 @@ def machine() -> dict[str, Any]:
 
 def line(found: dict[str, Any]) -> str:
     """It as a line of text."""
-    told = (
-        "{date}, {cores} cores of {cpu}, {memory_gb} GB, {system}, Python {python}, slimtrain {revision}, load {load}"
-    )
-    return f"{told.format(**found)} at the start."
+    told = "{date}, {cores} cores of {cpu}, {memory_gb} GB, {system}, Python {python}, slimtrain {revision}"
+    return f"{told}, load {{load}} at the start.".format(**found)
 
 
 def _processor() -> str:

@@ -159,9 +159,7 @@ def section(machine: Mapping[str, Any], nets: Sequence[Mapping[str, Any]]) -> st
     parts = [line(dict(machine)), _caption(rounds, rate), table(heads, [step_row(n, rate[1]) for n in nets])]
     parts += ["Peak memory of the process, MB:", table(["", OURS, *PEERS], map(memory_row, nets))]
     if any(n["trial"] for n in nets):
-        told = (
-            f"PyTorch's variants in the trial before the rounds, ms; those above {KEPT} times the best were left out:"
-        )
+        told = f"PyTorch's variants in the trial before the rounds, ms; above {KEPT} times the best were left out:"
         parts += [told, table(["", *VARIANTS], variant_rows(nets, VARIANTS))]
     parts += [_versions(nets, jax), *_notes(nets)]
     return "\n\n".join(parts)
@@ -173,7 +171,7 @@ def _caption(rounds: int, rate: tuple[str, float]) -> str:
         "which every contender ran once, in a fresh process, in rotating order. The ratio is taken within each round, "
         "to the peer with the smallest median; below 1, slimtrain is quicker. GFLOP/s count three forward passes' "
         "operations a step, as slimtrain declares them (convolutions and dense layers, nothing else). "
-        f"The matrix product is the best of a 2048 x 2048 one in float32, {rate[1]:.0f} GFLOP/s in {rate[0]}. slimtrain's "
+        f"The product is of 2048 x 2048 matrices in float32, at its best {rate[1]:.0f} GFLOP/s in {rate[0]}. slimtrain's "
         "step also checks that all numbers are finite and computes the config's metrics; its memory includes the "
         "evaluation step, which `slimtrain time` compiles too."
     )

@@ -1,4 +1,4 @@
-"""The six nets that are timed, said once for slimtrain and its peers. The interpreters of all of them read this file."""
+"""The six nets that are timed, said once for slimtrain and its peers; the interpreters of all read this file."""
 
 from dataclasses import dataclass
 

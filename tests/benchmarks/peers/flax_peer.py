@@ -8,11 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from cases import RATE
 from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
 from measuring import Asked, asked, batch, kernel, tell
-
-from cases import RATE
 
 
 class Conv(nn.Module):

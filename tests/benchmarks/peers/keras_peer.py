@@ -10,10 +10,9 @@ os.environ["KERAS_BACKEND"] = "jax"
 import jax
 import keras
 import numpy as np
+from cases import RATE
 from keras import layers, ops
 from measuring import Asked, asked, batch, kernel, tell
-
-from cases import RATE
 
 
 def mlp(ask: Asked, rows: Any) -> Any:

@@ -58,10 +58,8 @@ def kernel(shape: Sequence[int]) -> np.ndarray:
     It tells places and outputs apart, not inputs, so that a peer may flatten an image in any order.
     """
     *window, inputs, outputs = shape
-    places = [
-        np.arange(n).reshape([-1 if i == axis else 1 for i in range(len(shape))]) for axis, n in enumerate(window)
-    ]
-    angle = sum((place * (axis + 1.0) for axis, place in enumerate(places)), np.arange(outputs) + 1.0)
+    *places, _, output = np.indices((*window, 1, outputs))
+    angle = 1.0 + output + sum((axis + 1.0) * place for axis, place in enumerate(places))
     values = (1.0 + 2.0 * np.sin(angle)) / (np.prod(window) * inputs)
     return np.broadcast_to(values, tuple(shape)).astype(np.float32)
 

@@ -10,10 +10,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import tensorflow.compat.v1 as tf
 import tf_slim as slim
+from cases import RATE
 from measuring import Asked, asked, batch, kernel, tell
 from tf_slim.nets import resnet_v1
-
-from cases import RATE
 
 
 def mlp(ask: Asked, images: Any) -> Any:

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from cases import RATE
 from measuring import CORES, Asked, asked, batch, kernel, tell
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from cases import RATE
 
 
 class Same(nn.Conv2d):
