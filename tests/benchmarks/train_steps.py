@@ -171,7 +171,7 @@ def _caption(rounds: int, rate: tuple[str, float]) -> str:
         "which every contender ran once, in a fresh process, in rotating order. The ratio is taken within each round, "
         "to the peer with the smallest median; below 1, slimtrain is quicker. GFLOP/s count three forward passes' "
         "operations a step, as slimtrain declares them (convolutions and dense layers, nothing else). "
-        f"The product is of 2048 x 2048 matrices in float32, at its best {rate[1]:.0f} GFLOP/s in {rate[0]}. slimtrain's "
+        f"The product is of 2048 x 2048 float32 matrices, at its best {rate[1]:.0f} GFLOP/s in {rate[0]}. slimtrain's "
         "step also checks that all numbers are finite and computes the config's metrics; its memory includes the "
         "evaluation step, which `slimtrain time` compiles too."
     )
