@@ -9,8 +9,8 @@ PEERS = ("torch", "tf-slim", "keras", "flax")
 
 
 def rotated(names: Sequence[str], number: int) -> list[str]:
-    """The order of a round: every name is first once before one is first again; odd rounds go backwards."""
-    start = number % len(names)
+    """The order of a round: odd ones go backwards, and every two rounds another name begins."""
+    start = number // 2 % len(names)
     turned = [*names[start:], *names[:start]]
     return turned[::-1] if number % 2 else turned
 
@@ -67,11 +67,17 @@ def step_row(found: Mapping[str, Any], rate: float) -> list[str]:
     times, title = found["times"], f"{found['title']}, batch {found['batch']}"
     best = by_peer(times)
     cells = [milliseconds(times[best[n]]) if n in best else "-" for n in (OURS, *PEERS)]
-    if OURS not in times or len(times) < 2:
+    if OURS not in times:
         return [title, *cells, "-", "-", "-"]
-    other, ratios = ratio(times)
     done = gflops(found["flops"], found["batch"], times[OURS])
-    return [title, *cells, f"{spread(ratios, 2)} to {other}", f"{done:.0f}", f"{100 * done / rate:.0f}%"]
+    return [title, *cells, _ratio(times), f"{done:.0f}", f"{100 * done / rate:.0f}%"]
+
+
+def _ratio(times: Mapping[str, Sequence[float]]) -> str:
+    if len(times) == 1:
+        return "-"
+    other, ratios = ratio(times)
+    return f"{spread(ratios, 2)} to {other}"
 
 
 def memory_row(found: Mapping[str, Any]) -> list[str]:
