@@ -12,7 +12,7 @@ from slimtrain.native import ready
 Plain = Callable[..., Array]
 
 
-def with_target(name: str, plain: Plain) -> Plain:
+def with_target(name: str, plain: Plain, told: Callable[..., dict[str, Any]] = dict) -> Plain:
     """`plain`, as a primitive that one CPU with the native part computes by the target `slimtrain_<name>`.
 
     Elsewhere, of other types than float32, mapped by `vmap` or spread over several devices it is `plain` itself. It
@@ -20,15 +20,16 @@ def with_target(name: str, plain: Plain) -> Plain:
 
     Args:
         name: of the target.
-        plain: takes arrays of float32, and numbers by name which the target takes as attributes.
+        plain: takes arrays, the target's if they are of float32, and static values by name.
+        told: from these values, the target's attributes: whole numbers and tuples of them.
     """
 
     @lru_cache(maxsize=1)
     def primitive() -> Any:
-        return _made(name, plain)
+        return _made(name, plain, told)
 
-    def call(*arrays: Array, **numbers: Any) -> Array:
-        return primitive().bind(*arrays, **numbers)  # type: ignore[no-any-return]
+    def call(*arrays: Array, **static: Any) -> Array:
+        return primitive().bind(*arrays, **static)  # type: ignore[no-any-return]
 
     return call
 
@@ -43,28 +44,28 @@ def attributes(numbers: dict[str, Any]) -> dict[str, Any]:
     return {name: np.int64(n) if isinstance(n, int) else np.array(n, np.int64) for name, n in numbers.items()}
 
 
-def _made(name: str, plain: Plain) -> Any:
+def _made(name: str, plain: Plain, told: Callable[..., dict[str, Any]]) -> Any:
     from jax.extend.core import Primitive
     from jax.interpreters import batching, mlir
 
     made = Primitive(name)
     otherwise = mlir.lower_fun(plain, multiple_results=False)
 
-    def shaped(*arrays: Any, **numbers: Any) -> Any:
-        like = jax.eval_shape(lambda *a: plain(*a, **numbers), *arrays)
+    def shaped(*arrays: Any, **static: Any) -> Any:
+        like = jax.eval_shape(lambda *a: plain(*a, **static), *arrays)
         return jax.core.ShapedArray(like.shape, like.dtype)
 
-    def mapped(arrays: Any, axes: Any, **numbers: Any) -> tuple[Array, int]:
-        return jax.vmap(lambda *a: plain(*a, **numbers), axes)(*arrays), 0
+    def mapped(arrays: Any, axes: Any, /, **static: Any) -> tuple[Array, int]:
+        return jax.vmap(lambda *a: plain(*a, **static), axes)(*arrays), 0
 
-    def lowered(context: Any, *arrays: Any, **numbers: Any) -> Any:
+    def lowered(context: Any, /, *arrays: Any, **static: Any) -> Any:
         single = all(str(aval.dtype) == "float32" for aval in context.avals_in)
         if not single or not on_one_cpu(context):
-            return otherwise(context, *arrays, **numbers)
-        return jax.ffi.ffi_lowering(f"slimtrain_{name}")(context, *arrays, **attributes(numbers))
+            return otherwise(context, *arrays, **static)
+        return jax.ffi.ffi_lowering(f"slimtrain_{name}")(context, *arrays, **attributes(told(**static)))
 
     made.def_abstract_eval(shaped)
-    made.def_impl(lambda *arrays, **numbers: _alone(made, tuple(numbers.items()))(*arrays))
+    made.def_impl(lambda *arrays, **static: _alone(made, tuple(static.items()))(*arrays))
     batching.primitive_batchers[made] = mapped
     mlir.register_lowering(made, otherwise)
     mlir.register_lowering(made, lowered, platform="cpu")

@@ -19,7 +19,8 @@ channel_powers = with_target("channel_powers", _powers)
 """(values [..., channels], shift [channels]) -> [2, channels]: sums of values - shift, and of its square."""
 
 channel_products = with_target("channel_products", _products)
-"""(values, others [..., channels], shift [channels]) -> [2, channels]: sums of values, and of values (others - shift)."""
+"""(values, others [..., channels], shift [channels]) -> [2, channels]: sums of values, and of them times
+others - shift."""
 
 
 def add_channels(values: Array, biases: Array) -> Array:

@@ -69,6 +69,6 @@ def _statistics(values: Array) -> tuple[Array, Array]:
 
 
 def _near_mean(values: Array) -> Array:
-    """The mean over the examples of one pixel in their middle: as good a shift as any, for a small share of the work."""
+    """The mean over the examples of the pixel in their middle: a shift that is good enough, for little work."""
     middle = tuple(n // 2 for n in values.shape[1:-1])
     return jnp.mean(values[(slice(None), *middle)], 0)

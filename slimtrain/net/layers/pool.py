@@ -6,7 +6,7 @@ from slimtrain.config.catalog import layer
 from slimtrain.config.values import Axes, ImageFormat, Padding, PoolFormat, Size, Size2D, Size3D, VolumeFormat
 from slimtrain.lazy import Array, jnp
 from slimtrain.net.layers.common import need_rank
-from slimtrain.net.lowering import avg_pool, dilated_avg_pool, dilated_max_pool, max_pool
+from slimtrain.net.pooling import avg_pool, max_pool
 from slimtrain.net.scope import LayerError, Scope, shown
 
 
@@ -157,10 +157,7 @@ def pool(
         )
     reach = tuple(1 + (k - 1) * r for k, r in zip(size, rate, strict=True))
     _fits(inputs, reach, padding, order)
-    average = pooling_type == "AVG"
-    if max(rate) > 1:
-        return (dilated_avg_pool if average else dilated_max_pool)(inputs, size, rate, order)
-    return (avg_pool if average else max_pool)(inputs, size, steps, padding, order)
+    return (avg_pool if pooling_type == "AVG" else max_pool)(inputs, size, steps, padding, order, rate)
 
 
 @layer(scope="GlobalAvgPool")
