@@ -104,7 +104,8 @@ def register(library: Path) -> None:
         raise Unavailable(f"{library} can't be loaded: {error}; delete its folder to have it built again") from None
     for name in TARGETS:
         target = f"slimtrain_{name}"
-        jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(getattr(loaded, target)), platform="cpu")
+        capsule = jax.ffi.pycapsule(getattr(loaded, target))  # type: ignore[no-untyped-call]
+        jax.ffi.register_ffi_target(target, capsule, platform="cpu")
 
 
 def cpu() -> str:

@@ -91,7 +91,7 @@ def _convolutions(
 
 def _taps(
     padded: Values, w: Values, outputs: Sequence[int], stride: Sequence[int], rate: Sequence[int]
-) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+) -> Iterator[tuple[Any, Any]]:
     """For each tap of the kernel, the slices over space of the inputs that it meets."""
     for tap in product(*map(range, w.shape[:-2])):
         starts = [t * r for t, r in zip(tap, rate, strict=True)]
@@ -119,7 +119,7 @@ def gradients(
     padded = _padded(x, padding)
     dx, dw = np.zeros_like(padded), np.zeros_like(w)
     for tap, where in _taps(padded, w, dy.shape[1:-1], stride, rate):
-        region = (slice(None), *where)
+        region: Any = (slice(None), *where)
         for g in range(groups):
             ins, outs = _share(x.shape[-1], groups, g), _share(w.shape[-1], groups, g)
             dx[(*region, ins)] += dy[..., outs] @ w[(*tap, slice(None), outs)].T

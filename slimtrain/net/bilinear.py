@@ -13,6 +13,7 @@ from slimtrain.native import ready
 from slimtrain.net.choice import KINDS, Kind, Way, choose
 from slimtrain.net.geometry import Geometry, Shape
 from slimtrain.net.lowerings import WAYS, custom_call
+from slimtrain.net.native_calls import on_one_device
 
 
 def forward(inputs: Array, weights: Array, geometry: Geometry) -> Array:
@@ -28,6 +29,11 @@ def input_gradient(outputs: Array, weights: Array, geometry: Geometry) -> Array:
 def weights_gradient(inputs: Array, outputs: Array, geometry: Geometry) -> Array:
     """The gradient of a convolution by its weights, from its inputs and the gradient by its outputs."""
     return _bind("weights_gradient", inputs, outputs, geometry)
+
+
+def chosen(kind: Kind, geometry: Geometry, dtype: str) -> Way:
+    """The way that one of the three takes on one CPU of this machine."""
+    return choose(kind, geometry, dtype, ready())
 
 
 def kind_of(primitive: Any) -> Kind | None:
@@ -66,8 +72,7 @@ def _described(kind: Kind, primitive: Any) -> None:
         return jax.vmap(lambda first, second: WAYS["xla"][kind](first, second, geometry), axes)(*arguments), 0
 
     def lowered(context: Any, *arguments: Any, geometry: Geometry) -> Any:
-        one = context.module_context.axis_context.num_devices == 1
-        way = choose(kind, geometry, str(context.avals_in[0].dtype), ready()) if one else "xla"
+        way = chosen(kind, geometry, str(context.avals_in[0].dtype)) if on_one_device(context) else "xla"
         return _rule(kind, way)(context, *arguments, geometry=geometry)
 
     primitive.def_abstract_eval(lambda x, y, *, geometry: jax.core.ShapedArray(_result(kind, geometry), x.dtype))
@@ -92,7 +97,7 @@ def _linear(made: dict[Kind, Any]) -> None:
     from jax.interpreters import ad
 
     def rules(kind: Kind, by_first: Any, by_second: Any) -> None:
-        ad.defbilinear(
+        ad.defbilinear(  # type: ignore[no-untyped-call]
             made[kind],
             lambda ct, _, second, *, geometry: by_first(ct, second, geometry),
             lambda ct, first, _, *, geometry: by_second(ct, first, geometry),

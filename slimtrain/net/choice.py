@@ -1,6 +1,5 @@
 """Which way a convolution is computed on a CPU, by its shape."""
 
-import os
 from math import prod
 from typing import Literal
 
@@ -26,9 +25,6 @@ def choose(kind: Kind, geometry: Geometry, dtype: str, native: bool) -> Way:
         dtype: of its values.
         native: whether the native part is there.
     """
-    force = os.environ.get("SLIMTRAIN_WAY", "")
-    if force:
-        return force
     if dtype != "float32" or not prod(geometry.outputs):
         return "xla"
     return _native(kind, geometry) if native else _plain(kind, geometry)

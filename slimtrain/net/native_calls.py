@@ -34,9 +34,9 @@ def with_target(name: str, plain: Plain, told: Callable[..., dict[str, Any]] = d
     return call
 
 
-def on_one_cpu(context: Any) -> bool:
-    """Whether what is lowered will run on one CPU that has the native part."""
-    return context.module_context.axis_context.num_devices == 1 and ready()
+def on_one_device(context: Any) -> bool:
+    """Whether what is being lowered is not spread over several devices."""
+    return bool(context.module_context.axis_context.num_devices == 1)
 
 
 def attributes(numbers: dict[str, Any]) -> dict[str, Any]:
@@ -60,12 +60,12 @@ def _made(name: str, plain: Plain, told: Callable[..., dict[str, Any]]) -> Any:
 
     def lowered(context: Any, /, *arrays: Any, **static: Any) -> Any:
         single = all(str(aval.dtype) == "float32" for aval in context.avals_in)
-        if not single or not on_one_cpu(context):
+        if not (single and on_one_device(context) and ready()):
             return otherwise(context, *arrays, **static)
         return jax.ffi.ffi_lowering(f"slimtrain_{name}")(context, *arrays, **attributes(told(**static)))
 
-    made.def_abstract_eval(shaped)
-    made.def_impl(lambda *arrays, **static: _alone(made, tuple(static.items()))(*arrays))
+    made.def_abstract_eval(shaped)  # type: ignore[no-untyped-call]
+    made.def_impl(lambda *arrays, **static: _alone(made, tuple(static.items()))(*arrays))  # type: ignore[no-untyped-call]
     batching.primitive_batchers[made] = mapped
     mlir.register_lowering(made, otherwise)
     mlir.register_lowering(made, lowered, platform="cpu")

@@ -1,6 +1,9 @@
 """A convolution as XLA computes it, on any device."""
 
+from collections.abc import Callable, Mapping
+
 from slimtrain.lazy import Array, jax, lax
+from slimtrain.net.choice import Kind
 from slimtrain.net.geometry import Geometry
 
 
@@ -20,14 +23,18 @@ def forward(inputs: Array, weights: Array, geometry: Geometry) -> Array:
 
 def input_gradient(outputs: Array, weights: Array, geometry: Geometry) -> Array:
     """[batch, *space, in]."""
-    like = jax.ShapeDtypeStruct(geometry.inputs, outputs.dtype)
+    like = jax.ShapeDtypeStruct(geometry.inputs, outputs.dtype)  # type: ignore[no-untyped-call]
     return jax.linear_transpose(lambda inputs: forward(inputs, weights, geometry), like)(outputs)[0]  # type: ignore[no-any-return]
 
 
 def weights_gradient(inputs: Array, outputs: Array, geometry: Geometry) -> Array:
     """[*size, in / groups, out]."""
-    like = jax.ShapeDtypeStruct(geometry.weights, inputs.dtype)
+    like = jax.ShapeDtypeStruct(geometry.weights, inputs.dtype)  # type: ignore[no-untyped-call]
     return jax.linear_transpose(lambda weights: forward(inputs, weights, geometry), like)(outputs)[0]  # type: ignore[no-any-return]
 
 
-WAYS = {"forward": forward, "input_gradient": input_gradient, "weights_gradient": weights_gradient}
+WAYS: Mapping[Kind, Callable[[Array, Array, Geometry], Array]] = {
+    "forward": forward,
+    "input_gradient": input_gradient,
+    "weights_gradient": weights_gradient,
+}
