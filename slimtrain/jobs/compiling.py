@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
+from slimtrain.backend import trim_cache
 from slimtrain.jobs.stream import Stream
 from slimtrain.jobs.talk import Talk
 from slimtrain.lazy import jax
@@ -43,6 +44,7 @@ class Compiling:
         """The compiled steps; raises what compiling them raised."""
         talk.waiting(lambda seconds: not wait(self.parts, seconds).not_done, "compiling")
         train, evaluate, several = (part.result() for part in self.parts)
+        trim_cache()
         return Steps(train, several and Several(STEPS_PER_DISPATCH, several, stacked), evaluate)
 
 

@@ -49,7 +49,7 @@ def training(batches: Feed) -> Stream:
 
     def at(step: int) -> Chosen:
         which = chosen_at(split.size, step, batch_size=data.batch_size, seed=seed, shuffle=data.shuffle)
-        return Chosen(held, which.astype(np.int32), {})
+        return Chosen(held, which, {})
 
     return Stream(at(0), batches.epoch_steps, lambda stop: nullcontext(at))
 
@@ -65,7 +65,7 @@ def evaluation(batches: Feed, name: str) -> Stream:
 
     def at(number: int) -> Chosen:
         which, mask = eval_chosen(split.size, number, size)
-        return Chosen(held, which.astype(np.int32), {"mask": mask})
+        return Chosen(held, which, {"mask": mask})
 
     return Stream(at(0), count, lambda stop: nullcontext(at))
 

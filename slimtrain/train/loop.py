@@ -69,7 +69,8 @@ def steps(
             number += 1
         done = Stepped(number, state, metrics)
         pending.append(done)
-        while len(pending) > (0 if number == last or boundary(number) else RUN_AHEAD):
+        kept = 0 if number == last or boundary(number) else RUN_AHEAD
+        while len(pending) > kept:
             _check(pending.popleft(), state)
         yield done
 
