@@ -88,7 +88,7 @@ def _told(path: Path) -> os.stat_result | None:
 
 
 def _processor() -> str:
-    """The kind of CPU: its model, what it can do, and how many of its cores there are, which programs divide work by."""
+    """The kind of CPU: its model, what it can do, and how many cores there are to divide work among."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             first = file.read(2**16).split("\n\n")[0].splitlines()

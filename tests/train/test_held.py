@@ -18,8 +18,8 @@ BASE = "losses: [sparse_softmax_cross_entropy]\nmetrics: [accuracy]\noptimizer: 
 NETS = {
     "mlp": "[flatten, {fully_connected: {num_outputs: 16, scope: a}}, {dropout: {keep_prob: 0.8}},"
     " {fully_connected: {num_outputs: 4, activation_fn: null, scope: b}}]",
-    "conv": "[{conv2d: {num_outputs: 4, kernel_size: 3, normalizer_fn: batch_norm, scope: a}}, {max_pool2d: {kernel_size: 2}},"
-    " flatten, {fully_connected: {num_outputs: 4, activation_fn: null, scope: b}}]",
+    "conv": "[{conv2d: {num_outputs: 4, kernel_size: 3, normalizer_fn: batch_norm, scope: a}}, "
+    "{max_pool2d: {kernel_size: 2}}, flatten, {fully_connected: {num_outputs: 4, activation_fn: null, scope: b}}]",
     "norm": "[batch_norm: {scope: n}, flatten, {fully_connected: {num_outputs: 4, activation_fn: null, scope: b}}]",
 }
 
