@@ -1,20 +1,103 @@
 """What has to be set before JAX starts, added to the user's own settings and never in their place."""
 
 import os
+import platform
+import stat
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from slimtrain import __version__
 
 YNN = "--xla_cpu_experimental_ynn_fusion_type"
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+CACHE_BYTES = 2**30
+"""How much may lie in the cache of compiled programs; the longest unused go first."""
 
 
 def prepare() -> None:
-    """Switches off what is known to compute wrong numbers in the installed jaxlib; does nothing where the user set it.
+    """Switches off what computes wrong numbers in the installed jaxlib, and has compiled programs kept between runs.
 
     jaxlib 0.10.2, the newest for Python 3.11, fuses some reductions into wrong results on CPUs (jax#39103); later
-    ones do not.
+    ones do not. Does nothing where the user set it.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     if _jaxlib() == "0.10.2" and YNN not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {YNN}=-reduce".strip()
+    if CACHE not in os.environ and (folder := cache_directory()) is not None:
+        os.environ[CACHE] = str(folder)
+        # JAX by itself keeps only what took a second to compile.
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def cache_directory(extra: str = "") -> Path | None:
+    """The folder of compiled programs; None where `SLIMTRAIN_CACHE=0` says so or no private folder can be had.
+
+    Who can write there can run code in our processes, so it is the user's alone. Machine code for one CPU can crash
+    another, and JAX's own check of that is not to be relied on: each kind of CPU, each jaxlib and each slimtrain has
+    a folder of its own.
+
+    Args:
+        extra: what else programs depend on that JAX does not know.
+    """
+    if os.environ.get("SLIMTRAIN_CACHE", "1").lower() in ("0", "no", "off", "false"):
+        return None
+    kind = sha256(f"{_processor()}\n{extra}".encode()).hexdigest()[:16]
+    root = _cache_root()
+    folder = root / f"{__version__}-{_jaxlib()}-{kind}"
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        for path in (root, folder):
+            path.mkdir(mode=0o700, exist_ok=True)
+        return folder if all(map(_private, (root, folder))) else None
+    except OSError:
+        return None
+
+
+def trim_cache(limit: int = CACHE_BYTES) -> None:
+    """Deletes the programs that were not used for longest, until those that are left take `limit` bytes at most."""
+    root = _cache_root()
+    if not os.environ.get(CACHE, "").startswith(f"{root}{os.sep}"):
+        return
+    found = [(max(s.st_atime, s.st_mtime), s.st_size, path) for path in root.rglob("*-cache") if (s := _told(path))]
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if total <= limit:
+            return
+        path.unlink(missing_ok=True)
+        total -= size
+
+
+def _cache_root() -> Path:
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else Path(os.path.expanduser("~/.cache"))) / "slimtrain" / "xla"
+
+
+def _private(path: Path) -> bool:
+    """Whether a folder is this user's, and closed to all others."""
+    found = path.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+
+
+def _told(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:  # another process deleted it
+        return None
+
+
+def _processor() -> str:
+    """The kind of CPU: its model, what it can do, and how many cores there are to divide work among."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            first = file.read(2**16).split("\n\n")[0].splitlines()
+    except OSError:
+        first = []
+    words = ("vendor_id", "cpu family", "model", "stepping", "flags", "CPU ", "Features")
+    told = [line for line in first if line.startswith(words)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return "\n".join([platform.machine(), platform.processor(), str(cores), *told])
 
 
 def _jaxlib() -> str:

@@ -1,4 +1,5 @@
-"""What has to be said before jax starts: four devices on a CPU, for tests that shard, and quick compilation."""
+"""What has to be said before jax starts: four devices on a CPU, for tests that shard, and quick compilation;
+and that nothing is kept in the user's cache."""
 
 import os
 
@@ -6,6 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from slimtrain.backend import prepare
 
+os.environ.setdefault("SLIMTRAIN_CACHE", "0")  # programs that a test compiles are its own
 prepare()
 QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
 DEVICES = "--xla_force_host_platform_device_count=4"

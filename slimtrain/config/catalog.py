@@ -187,9 +187,14 @@ def source(
     return _describe(Description("source", facts={"shape": shape, "classes": classes, "examples": examples}))
 
 
-def preprocess(*, main: str = "") -> Callable[[F], F]:
-    """Describes `f(images, *, ...)`: a batch of images to a batch of images."""
-    return _describe(Description("preprocess", main=main))
+def preprocess(*, main: str = "", pointwise: bool = False) -> Callable[[F], F]:
+    """Describes `f(images, *, ...)`: a batch of images to a batch of images.
+
+    Args:
+        main: its main argument.
+        pointwise: each value depends on the one in its place and on its channel alone.
+    """
+    return _describe(Description("preprocess", main=main, facts={"pointwise": pointwise}))
 
 
 def define(function: Callable[..., Any]) -> Definition:

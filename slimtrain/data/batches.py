@@ -18,7 +18,7 @@ Batch = dict[str, Any]
 
 
 @lru_cache(maxsize=2)
-def order(size: int, seed: int, epoch: int, shuffle: bool) -> NDArray[np.intp]:
+def order(size: int, seed: int, epoch: int, shuffle: bool) -> NDArray[np.int32]:
     """The order of the examples in one epoch, read-only.
 
     Args:
@@ -28,7 +28,8 @@ def order(size: int, seed: int, epoch: int, shuffle: bool) -> NDArray[np.intp]:
         shuffle: permute; else the order of the files.
     """
     # Sorting raw bits: NumPy keeps these the same for ever, but not what its `permutation` makes of them.
-    chosen = bits(seed, "order", epoch).random_raw(size).argsort(kind="stable") if shuffle else np.arange(size)
+    drawn = bits(seed, "order", epoch).random_raw(size).argsort(kind="stable") if shuffle else np.arange(size)
+    chosen = drawn.astype(np.int32)
     chosen.setflags(write=False)
     return chosen
 
@@ -58,9 +59,14 @@ def batch_at(split: Split, step: int, *, batch_size: int, seed: int, shuffle: bo
     Raises:
         DataError: there are fewer examples than a batch takes.
     """
-    epoch, position = divmod(step, steps_per_epoch(split.size, batch_size))
+    return _take(split, chosen_at(split.size, step, batch_size=batch_size, seed=seed, shuffle=shuffle))
+
+
+def chosen_at(size: int, step: int, *, batch_size: int, seed: int, shuffle: bool) -> NDArray[np.int32]:
+    """The numbers of the examples in the training batch of one step; arguments and errors as `batch_at` has them."""
+    epoch, position = divmod(step, steps_per_epoch(size, batch_size))
     start = position * batch_size
-    return _take(split, order(split.size, seed, epoch, shuffle)[start : start + batch_size])
+    return order(size, seed, epoch, shuffle)[start : start + batch_size]
 
 
 def eval_count(split: Split, batch_size: int) -> int:
@@ -79,10 +85,15 @@ def eval_batch(split: Split, number: int, batch_size: int) -> Batch:
         number: which batch, from 0.
         batch_size: examples in a batch, from 1.
     """
-    indices = np.arange(number * batch_size, (number + 1) * batch_size)
-    batch = _take(split, np.minimum(indices, split.size - 1))
-    return batch | {"mask": (indices < split.size).astype(np.float32)}
+    chosen, mask = eval_chosen(split.size, number, batch_size)
+    return _take(split, chosen) | {"mask": mask}
 
 
-def _take(split: Split, indices: NDArray[np.intp]) -> Batch:
+def eval_chosen(size: int, number: int, batch_size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """(the numbers of the examples in one batch of an evaluation, its mask), as `eval_batch` has them."""
+    indices = np.arange(number * batch_size, (number + 1) * batch_size, dtype=np.int32)
+    return np.minimum(indices, size - 1), (indices < size).astype(np.float32)
+
+
+def _take(split: Split, indices: NDArray[np.int32]) -> Batch:
     return {name: array[indices] for name, array in split.fields.items()}

@@ -10,10 +10,10 @@ from slimtrain.errors import CheckpointError, ConfigError, Problem
 from slimtrain.jobs.build import Network, feed, make_task, need_training, network, open_data
 from slimtrain.jobs.facts import facts_of, unlike
 from slimtrain.jobs.feed import Feed
-from slimtrain.jobs.restore import EVERY, Filter, initialized, load_state, resume_point, weights_from
+from slimtrain.jobs.restore import EVERY, Filter, Weights, fit_weights, load_state, resume_point, weights_from
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import RunDir, create, default_path
-from slimtrain.train.step import State, Task, fresh, start
+from slimtrain.train.step import State, Task
 
 
 @dataclass(frozen=True)
@@ -109,28 +109,29 @@ def start_warnings(request: Request, parts: Prepared) -> list[Problem]:
     return [] if source is None else unlike(source, facts_of(parts.document, parts.data, parts.net), "warning")
 
 
-def resumed_state(request: Request, task: Task, run: RunDir) -> tuple[State, str]:
-    """The state to go on from, or a fresh one where the run has none yet; and what to say of it."""
+def first_weights(request: Request, task: Task) -> tuple[Weights, str]:
+    """The weights that a new run takes from elsewhere if the command or the config says so; and what to say of it.
+
+    Raises:
+        ConfigError, CheckpointError: patterns that match nothing, weights that do not fit.
+    """
+    source, chosen = _warm_start(request)
+    if source is None:
+        return {}, "training"
+    given, names = weights_from(source), chosen.names(task.specs)
+    fitted = fit_weights({n: task.specs[n] for n in names}, given, str(source), chosen)
+    return fitted, f"training from the weights of {source}"
+
+
+def resumed_state(request: Request, task: Task, run: RunDir) -> tuple[State | None, str]:
+    """The state to go on from, None where the run has none yet; and what to say of it."""
     checkpoint.recover(run)
     path, refused = resume_point(run, request.resume or "")
     if path is None:
-        state, message = fresh_state(request, task)
-        return state, f"no checkpoint yet, {message}"
+        return None, "no checkpoint yet, "
     state = load_state(task, path)
     if int(state.seed) != request.document.seed:
         told = f"was trained with seed {int(state.seed)}, the config says {request.document.seed}"
         raise CheckpointError(Problem(str(path), told, f"resume with seed={int(state.seed)}"))
     told = "".join(f"{line}; going one back\n" for line in refused)
     return state, f"{told}resuming at step {int(state.step)}"
-
-
-def fresh_state(request: Request, task: Task) -> tuple[State, str]:
-    """The state of a new run, with weights from elsewhere if the command or the config says so; what to say of it."""
-    state = start(task, request.document.seed)
-    source, chosen = _warm_start(request)
-    if source is None:
-        return state, "training"
-    parameters, statistics = initialized(
-        task, state.parameters, state.statistics, weights_from(source), chosen, str(source)
-    )
-    return fresh(task, parameters, statistics, request.document.seed), f"training from the weights of {source}"

@@ -175,7 +175,7 @@ def _optimizer(document: Document, problems: list[Problem]) -> tuple[Any, Any]:
     function = document.catalog.kind("optimizer")[component.name].function
     rate = arguments["learning_rate"]
     try:
-        jax.eval_shape(rate, jnp.int32(0))
+        jax.eval_shape(rate, np.int32(0))
     except LayerError as error:
         mark = component.arguments["learning_rate"].origin.mark or component.mark
         problems.append(Problem(f"optimizer {component.name}", error.what, error.hint, mark))

@@ -11,13 +11,12 @@ from slimtrain.config.document import Document
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.jobs.build import feed, make_task, network, open_data
 from slimtrain.jobs.facts import facts_of, need_alike
-from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.lints import warnings_of
 from slimtrain.jobs.recalibrate import recalibrated
 from slimtrain.jobs.restore import fit_weights, weights_from
+from slimtrain.jobs.stream import Stream, evaluation
 from slimtrain.jobs.talk import QUIET, Talk
-from slimtrain.lazy import jax
-from slimtrain.net.passes import regularization, split
+from slimtrain.net.passes import split
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import open_run
 from slimtrain.store.weights import write_weights
@@ -90,7 +89,7 @@ def evaluate(
         statistics = recalibrated(task, net, batches, parameters, statistics, talk)
     if out is not None:
         write_weights(out, {name: np.asarray(value) for name, value in {**parameters, **statistics}.items()}, facts)
-    run_batches = runner(task, batches, split_name)
+    run_batches = runner(task, evaluation(batches, split_name), compiled_eval_step(task))
     found = run_batches(parameters, statistics, talk, lambda: False)
     assert found is not None
     examples = batches.split(split_name).size
@@ -108,21 +107,23 @@ def _weights(run: Path | None, which: str, weights: Path | None, averages: bool)
 Run = Callable[[Any, Any, Talk, Callable[[], Any]], dict[str, Any] | None]
 
 
-def runner(task: Task, batches: Feed, split_name: str, step: EvalStep | None = None) -> Run:
+def runner(task: Task, stream: Stream, step: EvalStep) -> Run:
     """A function that evaluates (parameters, statistics) over a split; it gives None where it was asked to stop."""
-    examples = batches.split(split_name)
-    step = step or compiled_eval_step(task)
-    penalty_of = jax.jit(lambda parameters: regularization(task.specs, parameters))
+    count = stream.count
 
     def run(parameters: Any, statistics: Any, talk: Talk, stopped: Callable[[], Any]) -> dict[str, Any] | None:
         totals: dict[str, Sum] = {}
-        with talk.bar(batches.eval_count(examples), 0, "batch", "evaluating") as advance:
-            for batch in batches.eval_batches(examples):
+        ahead: Any = None
+        with stream.open(count) as batch_at, talk.bar(count, 0, "batch", "evaluating") as advance:
+            for number in range(count):
                 if stopped():
                     return None
-                totals = added(totals, on_host(step(parameters, statistics, batch)))
+                # The device works on this batch while the host adds up the one before.
+                ahead, done = step(parameters, statistics, batch_at(number)), ahead
+                totals = totals if done is None else added(totals, on_host(done[0]))
                 advance(1, "")
-        return _metrics(task.objective, totals, float(penalty_of(parameters)))
+            sums, penalty = ahead
+        return _metrics(task.objective, added(totals, on_host(sums)), float(penalty))
 
     return run
 

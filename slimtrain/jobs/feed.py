@@ -5,6 +5,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+from numpy.typing import DTypeLike
+
 from slimtrain.config.document import Document
 from slimtrain.config.records import Component
 from slimtrain.config.sections import Data
@@ -13,6 +15,7 @@ from slimtrain.data.batches import Batch, batch_at, eval_batch, eval_count, step
 from slimtrain.data.preprocess import pipeline
 from slimtrain.data.records import Dataset, Split
 from slimtrain.errors import DataError, Problem
+from slimtrain.lazy import jax
 from slimtrain.net.graph import bind
 
 
@@ -54,7 +57,7 @@ class Feed:
 
     @contextmanager
     def train_batches(self, split: Split, stop: int) -> Iterator[Callable[[int], Batch]]:
-        """`train_batch` as a function of the step, below `stop`, which has the next steps' batches made meanwhile."""
+        """`train_batch` on the device as a function of the step, below `stop`, with the next ones made meanwhile."""
         with self._ahead(partial(self.train_batch, split), stop) as at:
             yield at
 
@@ -66,39 +69,46 @@ class Feed:
         """The first examples of a split as one batch, preprocessed as for training."""
         return self._trained({name: array[:number] for name, array in split.fields.items()}, 0)
 
-    def eval_batches(self, split: Split) -> Iterator[Batch]:
-        """The batches of an evaluation: every example once, padding masked."""
-        size, count = self._eval_size(split), self.eval_count(split)
+    @contextmanager
+    def eval_batches(self, split: Split, stop: int) -> Iterator[Callable[[int], Batch]]:
+        """`eval_batch` on the device as a function of its number, below `stop`, with the next ones made meanwhile."""
+        with self._ahead(partial(self.eval_batch, split), stop) as at:
+            yield at
 
-        def make(number: int, each: pipeline.Each) -> Batch:
-            return self._evaluated(eval_batch(split, number, size), each)
-
-        with self._ahead(make, count) as at:
-            yield from map(at, range(count))
+    def eval_batch(self, split: Split, number: int, each: pipeline.Each = pipeline.one_by_one) -> Batch:
+        """One batch of an evaluation, padding masked; `each` calls what is done for every example."""
+        return self._evaluated(eval_batch(split, number, self.eval_size(split)), each)
 
     def eval_count(self, split: Split) -> int:
         """How many batches an evaluation has."""
-        return eval_count(split, self._eval_size(split))
+        return eval_count(split, self.eval_size(split))
 
-    def _eval_size(self, split: Split) -> int:
+    def eval_size(self, split: Split) -> int:
+        """Examples in a batch of an evaluation."""
         return min(self.asked.eval_batch_size or self.asked.batch_size, split.size)
 
     @contextmanager
     def _ahead(self, make: Callable[..., Batch], stop: int) -> Iterator[Callable[[int], Batch]]:
         with ExitStack() as stack:
             each = stack.enter_context(ahead.workers(self.asked.workers or ahead.cores()))
-            yield stack.enter_context(ahead.ahead(lambda number: make(number, each=each), stop))
+            # In the thread, for the copy to the device takes longer than making small images does.
+            yield stack.enter_context(ahead.ahead(lambda number: jax.device_put(make(number, each=each)), stop))
 
     def _trained(self, batch: Batch, step: int, each: pipeline.Each = pipeline.one_by_one) -> Batch:
-        given = self._preprocess
-        steps = [*self._augment, *(_default(batch) if given is None else given)]
         random = partial(pipeline.augment_random, self.document.seed, step)
+        steps = self.steps(batch["image"].dtype, training=True)
         return batch | {"image": pipeline.apply(steps, batch["image"], random, each)}
 
     def _evaluated(self, batch: Batch, each: pipeline.Each = pipeline.one_by_one) -> Batch:
-        given = self._preprocess if self._eval_preprocess is None else self._eval_preprocess
-        steps = _default(batch) if given is None else given
+        steps = self.steps(batch["image"].dtype, training=False)
         return batch | {"image": pipeline.apply(steps, batch["image"], None, each)}
+
+    def steps(self, dtype: DTypeLike, training: bool) -> list[pipeline.Step]:
+        """The preprocessing that images of a type pass, augmentations first; those that are left out are not told."""
+        given = self._preprocess
+        if not training and self._eval_preprocess is not None:
+            given = self._eval_preprocess
+        return [*(self._augment if training else []), *(pipeline.default(dtype) if given is None else given)]
 
     @cached_property
     def _preprocess(self) -> list[pipeline.Step] | None:
@@ -114,10 +124,6 @@ class Feed:
 
     def _bound(self, components: tuple[Component, ...] | None) -> list[pipeline.Step] | None:
         return None if components is None else [bind(self.document.catalog, component) for component in components]
-
-
-def _default(batch: Batch) -> list[pipeline.Step]:
-    return list(pipeline.default(batch["image"].dtype))
 
 
 def image_shape(document: Document, data: Dataset) -> tuple[int, ...]:

@@ -3,25 +3,25 @@
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import Any
 
 from slimtrain.errors import StoppedError
-from slimtrain.jobs.begin import Prepared, claim, fresh_state, prepare, resumed_state, start_warnings
+from slimtrain.jobs.begin import Prepared, claim, first_weights, prepare, resumed_state, start_warnings
 from slimtrain.jobs.begin import Request as Request
 from slimtrain.jobs.build import ABSTRACT_BATCH
+from slimtrain.jobs.compiling import compiling
 from slimtrain.jobs.evaluate import runner
 from slimtrain.jobs.keeper import Keeper
 from slimtrain.jobs.lints import training_warnings
 from slimtrain.jobs.records import write_records
 from slimtrain.jobs.signals import stopping
+from slimtrain.jobs.stream import Stream, evaluation, training
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.jobs.training import Job, train
-from slimtrain.lazy import jax
 from slimtrain.store.rundir import lock
 from slimtrain.train.devices import compile_ahead, compiled_train_step, memory_of
-from slimtrain.train.step import start
+from slimtrain.train.step import blank, start
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,36 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         _warn(parts, talk)
         if request.resume is None:
             talk.warn(start_warnings(request, parts))
-        begun = fresh_state(request, parts.task) if request.resume is None else None  # before anything is written
+        weights = first_weights(request, parts.task) if request.resume is None else None  # before anything is written
         if stop:
             raise StoppedError(stop.number, "stopped before anything was trained")
         run = claim(request)
         stack.enter_context(lock(run))
-        state, message = begun or resumed_state(request, parts.task, run)
-        first = int(state.step)
+        state, message = resumed_state(request, parts.task, run) if weights is None else (None, "")
+        first = int(state.step) if state is not None else 0
         keeper = stack.enter_context(Keeper.open(run, parts.document, first))
         if first < parts.total or not run.env.exists():
             write_records(run, parts.document, parts.data, parts.net, request.command)
-        evaluate = runner(parts.task, parts.batches, "test") if "test" in parts.data.splits else None
+        feeding, judging = _streams(parts)
+        ready = compiling(parts.task, feeding, judging, ahead=first < parts.total)
+        if state is None:
+            given, told = weights or first_weights(request, parts.task)
+            state, message = start(parts.task, request.document.seed, given), f"{message}{told}"
+        calls = ready.finish(talk)
+        evaluate = runner(parts.task, judging, calls.evaluate) if judging is not None else None
         again = request.again or f"slimtrain fit {parts.document.path}"
         goal = f", to step {parts.total}" if first < parts.total else " is trained"
         talk.say(f"{message}: {run.path}{goal}")
-        watch = train(Job(parts, keeper, evaluate, talk, again), state, stop)
+        watch = train(Job(parts, calls, feeding, keeper, evaluate, talk, again), state, stop)
     rate = round(watch.rate() * parts.batch_size, 1)
     seconds = time.monotonic() - began
     return Fitted(str(run.path), watch.reached, parts.epoch(watch.reached), keeper.last_metrics(), seconds, rate)
+
+
+def _streams(parts: Prepared) -> tuple[Stream, Stream | None]:
+    """Where the batches of training come from, and of evaluations if there is a test split."""
+    judging = evaluation(parts.batches, "test") if "test" in parts.data.splits else None
+    return training(parts.batches), judging
 
 
 def dry(request: Request, talk: Talk) -> dict[str, Any]:
@@ -101,6 +113,4 @@ def _warn(parts: Prepared, talk: Talk) -> None:
 
 
 def _compiled(parts: Prepared) -> Any:
-    state = jax.eval_shape(partial(start, parts.task, parts.document.seed))
-    batch = parts.batches.train_batch(parts.batches.split("train"), 0)
-    return compile_ahead(compiled_train_step(parts.task), state, batch)
+    return compile_ahead(compiled_train_step(parts.task), blank(parts.task), training(parts.batches).like)

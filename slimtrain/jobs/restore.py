@@ -11,12 +11,11 @@ import numpy as np
 from slimtrain.config.patterns import matching
 from slimtrain.errors import CheckpointError, Mark, Problem
 from slimtrain.jobs.misfits import misfits
-from slimtrain.lazy import jax, jnp
 from slimtrain.net.scope import VarSpec
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import RunDir, open_run
 from slimtrain.train.state import from_arrays
-from slimtrain.train.step import State, Task, start
+from slimtrain.train.step import State, Task, blank
 
 Weights = dict[str, Any]
 
@@ -44,7 +43,7 @@ EVERY = Filter()
 def load_state(task: Task, path: Path) -> State:
     """The state of a checkpoint, in the task's form; raises CheckpointError where it does not fit."""
     arrays, _ = checkpoint.load(path)
-    return from_arrays(arrays, jax.eval_shape(partial(start, task, 0)))
+    return from_arrays(arrays, blank(task))
 
 
 def weights_from(path: Path, which: str = "last", averages: bool = True) -> Weights:
@@ -65,23 +64,6 @@ def variables_of(arrays: Mapping[str, Any], averages: bool = True) -> Weights:
     """The variables among a checkpoint's arrays, by variable name: their moving averages, if wanted and there."""
     kinds = ("parameters/", "statistics/", *(["averages/"] if averages else []))  # the later one wins
     return {n[len(k) :]: v for k in kinds for n, v in arrays.items() if n.startswith(k)}
-
-
-def initialized(
-    task: Task, parameters: Weights, statistics: Weights, given: Weights, chosen: Filter, source: str
-) -> tuple[Weights, Weights]:
-    """Fresh variables with those of a file in their place.
-
-    Raises:
-        CheckpointError: variables that the file lacks or has in another shape, all of them.
-    """
-    wanted = chosen.names(task.specs)
-    fitted = fit_weights({n: task.specs[n] for n in wanted}, given, source, chosen)
-    take = {n: jnp.asarray(v) for n, v in fitted.items()}
-    return (
-        {n: take.get(n, v) for n, v in parameters.items()},
-        {n: take.get(n, v) for n, v in statistics.items()},
-    )
 
 
 def fit_weights(

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Any
 from tqdm import tqdm
 
 from slimtrain.errors import Problem
+
+PATIENCE = 5.0
+"""Seconds that nothing is said of."""
 
 Advance = Callable[[int, str], None]
 
@@ -43,6 +47,22 @@ class Talk:
                 shown.update(number)
 
             yield advance
+
+    def waiting(self, finished: Callable[[float], bool], what: str) -> None:
+        """Waits, and after PATIENCE seconds tells what for, and how long already, where a bar would be shown.
+
+        Args:
+            finished: waits up to some seconds; whether it is over.
+            what: what is being done.
+        """
+        if finished(PATIENCE):
+            return
+        hidden = self.level < 0 or not sys.stderr.isatty()
+        looks: dict[str, Any] = {"desc": what, "bar_format": "{desc} ... {elapsed}", "leave": None, **_width()}
+        with tqdm(disable=hidden, file=sys.stderr, **looks) as shown:
+            shown.start_t = time.time() - PATIENCE
+            while not finished(1.0):
+                shown.refresh()
 
 
 def _width() -> dict[str, Any]:

@@ -11,14 +11,16 @@ import numpy as np
 
 from slimtrain.errors import DivergedError, Problem, StoppedError
 from slimtrain.jobs.begin import Prepared
+from slimtrain.jobs.compiling import Steps
 from slimtrain.jobs.evaluate import Run
 from slimtrain.jobs.keeper import Keeper
 from slimtrain.jobs.signals import Stop
+from slimtrain.jobs.stream import Stream
 from slimtrain.jobs.tables import metrics
 from slimtrain.jobs.talk import Advance, Talk
 from slimtrain.lazy import jax
 from slimtrain.store import checkpoint
-from slimtrain.train.devices import compiled_train_step, finished
+from slimtrain.train.devices import finished
 from slimtrain.train.loop import Stepped, steps
 from slimtrain.train.objective import metric_values, on_host
 from slimtrain.train.step import State, evaluated
@@ -26,15 +28,20 @@ from slimtrain.train.step import State, evaluated
 UNPREFIXED = ("learning_rate", "gradient_norm")
 """Starts of the names in a training line that are no losses or metrics."""
 
+UNTOLD = ("finite", "skipped")
+"""Names among a step's metrics that are the loop's own."""
+
 
 @dataclass(frozen=True)
 class Job:
-    """A run under way: what it is made of, its books, how it evaluates (None without a test split), where it talks to.
+    """A run under way: what it is made of, its compiled steps and training batches, its books, where it talks to.
 
-    `again` is the command that goes on with it, less its directory.
+    `evaluate` is None without a test split; `again` is the command that goes on with it, less its directory.
     """
 
     parts: Prepared
+    calls: Steps
+    batches: Stream
     keeper: Keeper
     evaluate: Run | None
     talk: Talk
@@ -60,6 +67,12 @@ class Watch:
         """Starts counting from now."""
         self.since, self.pending = time.monotonic(), 0
 
+    def passes(self, step: int) -> int:
+        """Notes that a step is done; gives how many it was since the last one noted."""
+        passed, self.reached = step - self.reached, step
+        self.pending += passed
+        return passed
+
     def stop(self) -> float:
         """Counts what passed since the start; gives its steps a second."""
         passed = time.monotonic() - self.since if self.since is not None else 0.0
@@ -74,21 +87,21 @@ class Watch:
 def train(job: Job, state: State, stop: Stop) -> Watch:
     """Runs the loop to its end: steps, metrics, evaluations, checkpoints. Gives the time that steps took."""
     first, watch = int(state.step), Watch(int(state.step))
-    split = job.parts.batches.split("train")
-    step = compiled_train_step(job.parts.task)
     if first and first < job.total:
         _evaluate_if_due(job, state, first, stop)
     if first >= job.total or _ends_early(job, first):
         _finish(job, state, first, stop)
         return watch
     with (
-        job.parts.batches.train_batches(split, job.total) as batch_at,
+        job.batches.open(job.total) as batch_at,
         job.talk.bar(job.total, first, "step", job.parts.document.name) as advance,
     ):
-        events = steps(step, state, batch_at, first, job.total, partial(_boundary, job))
+        calls, boundary = job.calls, partial(_boundary, job)
+        events = steps(calls.train, state, batch_at, first, job.total, boundary, calls.several)
+        watch.restart()
         try:
             for done in events:
-                if _after(job, done, watch, stop, advance, first):
+                if _after(job, done, watch, stop, advance):
                     break
         except DivergedError as error:
             raise _diverged(job, error) from None
@@ -116,14 +129,10 @@ def _finish(job: Job, state: State, step: int, stop: Stop) -> None:
     job.keeper.repoint()
 
 
-def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, first: int) -> bool:
+def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance) -> bool:
     """What follows a step: its line of metrics, an evaluation, a checkpoint, a stop; whether training ends here."""
-    watch.pending, watch.reached = watch.pending + 1, done.step
-    if done.step == first + 1:  # the first step compiled
-        finished(done.metrics["loss"])
-        watch.restart()
-    postfix = _log(job, done, watch) if _logs(job, done.step) else ""
-    advance(1, postfix)
+    passed = watch.passes(done.step)
+    advance(passed, _log(job, done, watch) if _logs(job, done.step) else "")
     if stop:
         _stop(job, done.state, stop)
     if _evaluates(job, done.step) or _saves(job, done.step):
@@ -143,7 +152,7 @@ def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance, 
 def _log(job: Job, done: Stepped, watch: Watch) -> str:
     found = jax.device_get(done.metrics)
     found |= metric_values(job.parts.task.objective, on_host(found))
-    values = {n: shortest(v) for n, v in found.items() if n != "finite"}
+    values = {n: shortest(v) for n, v in found.items() if n not in UNTOLD}
     rate = watch.stop() * job.parts.batch_size
     watch.restart()
     record: dict[str, Any] = {"step": done.step, "epoch": job.parts.epoch(done.step)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from zlib import crc32
 
@@ -84,8 +85,12 @@ def _counted(end_point: EndPoint, parameters: Mapping[str, int], flops: Mapping[
 
 def init(specs: Mapping[str, VarSpec], key: Array) -> tuple[Arrays, Arrays]:
     """(parameters, statistics) at the start, by name. A variable's key depends on its own name only."""
-    values = jax.jit(lambda key: {name: _start(spec, key) for name, spec in specs.items()})(key)
-    return split(specs, values)
+    return split(specs, jax.jit(partial(drawn, specs))(key))
+
+
+def drawn(specs: Mapping[str, VarSpec], key: Array) -> Arrays:
+    """The variables at the start, by name, to be compiled with what follows."""
+    return {name: _start(spec, key) for name, spec in specs.items()}
 
 
 def _start(spec: VarSpec, key: Array) -> Array:

@@ -6,12 +6,15 @@ weights before the step; they are part of the state that the step returns. Nothi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from slimtrain.config.sections import Train
 from slimtrain.lazy import Array, jax, jnp, lax, optax
 from slimtrain.net.graph import Forward
-from slimtrain.net.passes import Arrays, apply, init, regularization, regularized, split
+from slimtrain.net.passes import Arrays, apply, drawn, regularization, regularized, split
 from slimtrain.net.scope import VarSpec
 from slimtrain.train.objective import Objective, Sum, loss_sums, loss_values, metric_sums
 from slimtrain.train.optim import clipped, multiplied
@@ -49,18 +52,37 @@ class Task:
     multipliers: Mapping[str, float]
 
 
-def start(task: Task, seed: int) -> State:
-    """The state before the first step."""
-    parameters, statistics = init(task.specs, jax.random.key(seed))
-    return fresh(task, parameters, statistics, seed)
+def start(task: Task, seed: int, given: Mapping[str, Any] | None = None) -> State:
+    """The state before the first step, compiled as one program; `given` are variables that do not start fresh."""
+
+    def start(given: Arrays, seed: Array) -> State:
+        own = {name: spec for name, spec in task.specs.items() if name not in given}
+        values = {**drawn(own, jax.random.key(seed)), **given}
+        return _begun(task, *split(task.specs, values), seed)
+
+    # A copy, for the first train step takes the state's memory.
+    state: State = jax.jit(start)(jax.device_put(dict(given or {}), may_alias=False), np.uint32(seed))
+    return state
 
 
 def fresh(task: Task, parameters: Arrays, statistics: Arrays, seed: int) -> State:
     """The state before the first step, from given weights."""
-    optimizer = jax.jit(task.optimizer.init)(_of(task.trained, parameters))
+    return start(task, seed, {**parameters, **statistics})
+
+
+def blank(task: Task) -> State:
+    """The form of a state, without numbers."""
+    values: dict[str, Any] = {name: jax.ShapeDtypeStruct(spec.shape, spec.dtype) for name, spec in task.specs.items()}  # type: ignore[no-untyped-call]
+    seed = jax.ShapeDtypeStruct((), "uint32")  # type: ignore[no-untyped-call]
+    state: State = jax.eval_shape(partial(_begun, task), *split(task.specs, values), seed)
+    return state
+
+
+def _begun(task: Task, parameters: Arrays, statistics: Arrays, seed: Array) -> State:
+    optimizer = task.optimizer.init(_of(task.trained, parameters))
     followed = {} if task.train.ema is None else {**parameters, **statistics}
     averages = {name: jnp.copy(value) for name, value in followed.items()}
-    return State(parameters, statistics, optimizer, jnp.int32(0), jnp.uint32(seed), jnp.bool_(True), averages)
+    return State(parameters, statistics, optimizer, jnp.int32(0), seed, jnp.bool_(True), averages)
 
 
 def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str, Any]]:

@@ -103,5 +103,5 @@ def test_batches_hold_only_what_is_read(small):
     np.testing.assert_array_equal(first["image"], split.fields["image"][:50])
     one, again, other = (batches.train_batch(split, n)["image"] for n in (3, 3, 4))
     assert (one == again).all() and (one != other).any()
-    assert sum(float(b["mask"].sum()) for b in batches.eval_batches(batches.split("test"))) == 41
+    assert sum(float(b["mask"].sum()) for b in (batches.eval_batch(batches.split("test"), n) for n in range(5))) == 41
     assert batches.eval_count(batches.split("test")) == 5

@@ -1,11 +1,13 @@
 """Batches of a document's data: images of many sizes, every example once, the same whatever the threads."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from slimtrain.data.records import Split
 from slimtrain.errors import DataError
 from slimtrain.jobs.build import feed, make_task, network, open_data
 from slimtrain.jobs.feed import Feed
@@ -50,6 +52,13 @@ def batches_of(folder: Path, *words: str) -> Feed:
     return feed(document, data, make_task(document, net).objective, net)
 
 
+def all_of(made: Feed, split: Split) -> list[Any]:
+    """The batches of an evaluation."""
+    count = made.eval_count(split)
+    with made.eval_batches(split, count) as at:
+        return [at(number) for number in range(count)]
+
+
 def test_the_networks_input_is_what_preprocessing_makes(folder: Path) -> None:
     assert network(load(folder / "net.yaml")).shape == (6, 6, 3)
     words = ["data={source: cifar10, path: none, preprocess: [{crop_to: 24}]}"]
@@ -69,7 +78,7 @@ def test_without_its_own_steps_an_evaluation_takes_those_of_training_but_the_ran
     words = ["data.augment=[]", "data.eval_preprocess=null", "data.preprocess=[{resize: 6}, random_flip_left_right]"]
     made = batches_of(folder, *words)
     test = made.split("test")
-    one, again = (np.concatenate([b["image"] for b in made.eval_batches(test)]) for _ in range(2))
+    one, again = (np.concatenate([b["image"] for b in all_of(made, test)]) for _ in range(2))
     np.testing.assert_array_equal(one, again)
 
 
@@ -77,7 +86,7 @@ def test_without_its_own_steps_an_evaluation_takes_those_of_training_but_the_ran
 def test_an_evaluation_counts_every_image_once(folder: Path, size: int) -> None:
     made = batches_of(folder, f"data.eval_batch_size={size}")
     test = made.split("test")
-    batches = list(made.eval_batches(test))
+    batches = all_of(made, test)
     assert len(batches) == made.eval_count(test)
     counted = np.concatenate([b["image"][b["mask"] == 1] for b in batches])
     np.testing.assert_array_equal(counted, made.examples(test, 12)["image"])

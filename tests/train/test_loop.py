@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from slimtrain.errors import DivergedError
-from slimtrain.train.loop import RUN_AHEAD, steps
+from slimtrain.train.loop import RUN_AHEAD, Several, steps
 
 
 class Watched:
@@ -71,3 +71,38 @@ def test_no_boundary_is_passed_on_before_a_refused_step_is_found():
         for done in steps(step, 0, lambda n: n, 0, 9, lambda n: n == 3):
             seen.append(done.step)
     assert seen == [1, 2]
+
+
+def dispatched(last, boundary=lambda n: False, bad=None):
+    """(how many steps each dispatch took, after which steps the host was told); up to three at once."""
+    taken, looked = [], []
+
+    def metrics(numbers):
+        good = bad is None or bad > numbers[-1]
+        skipped = 0 if good else numbers[-1] - max(bad, numbers[0])
+        return {"finite": Watched(numbers[-1], good, looked), "loss": np.float32(1), "skipped": skipped}
+
+    def one(state, batch):
+        taken.append(1)
+        return state, metrics([batch + 1])
+
+    def three(state, batches):
+        assert len(batches) == 3
+        taken.append(3)
+        return state, metrics([batch + 1 for batch in batches])
+
+    events = steps(one, 0, lambda number: number, 0, last, boundary, Several(3, three, list))
+    return taken, [done.step for done in events]
+
+
+def test_several_steps_go_at_once_and_never_over_a_boundary_or_the_end():
+    assert dispatched(7) == ([3, 3, 1], [3, 6, 7])
+    assert dispatched(9, lambda n: n % 4 == 0) == ([3, 1, 3, 1, 1], [3, 4, 7, 8, 9])
+    assert dispatched(6, lambda n: n % 3 == 0) == ([3, 3], [3, 6])
+    assert dispatched(4, lambda n: True) == ([1, 1, 1, 1], [1, 2, 3, 4])
+
+
+def test_the_refused_step_is_named_though_others_were_dispatched_with_it():
+    with pytest.raises(DivergedError) as caught:
+        dispatched(12, bad=5)
+    assert caught.value.problems[0].where == "step 5"

@@ -183,13 +183,13 @@ def test_batch_norm_learns_the_batch_after_ten_steps_of_decay():
 
 def test_an_evaluation_counts_what_the_mask_says_and_adds_up_over_batches():
     state, evaluate = start(task(), 0), compiled_eval_step(task())
-    whole = evaluate(state.parameters, state.statistics, {**batch(), "mask": np.ones(6, np.float32)})
+    whole, _ = evaluate(state.parameters, state.statistics, {**batch(), "mask": np.ones(6, np.float32)})
     assert set(whole) == {"losses/softmax_cross_entropy", "accuracy"}
     parts = []
     for half in (slice(0, 4), slice(4, 6)):
         padded = {n: np.resize(v[half], (6, *v.shape[1:])) for n, v in batch().items()}
         mask = (np.arange(6) < half.stop - half.start).astype(np.float32)
-        parts.append(on_host(evaluate(state.parameters, state.statistics, {**padded, "mask": mask})))
+        parts.append(on_host(evaluate(state.parameters, state.statistics, {**padded, "mask": mask})[0]))
     both = added(*parts)
     for name, one in on_host(whole).items():
         assert one.number == 6 == both[name].number
@@ -199,7 +199,7 @@ def test_an_evaluation_counts_what_the_mask_says_and_adds_up_over_batches():
 def test_pinned_dropout_works_in_an_evaluation():
     items = "[dropout: {is_training: true}, fully_connected: {num_outputs: 3, scope: b}]"
     state = start(task(items=items), 0)
-    found = compiled_eval_step(task(items=items))(state.parameters, state.statistics, batch())
+    found, _ = compiled_eval_step(task(items=items))(state.parameters, state.statistics, batch())
     assert np.isfinite(found["losses/softmax_cross_entropy"].total)
 
 
@@ -313,7 +313,7 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_everything_in_float32():
     assert kinds == {np.dtype("float32")} == {metrics["loss"].dtype}
     for got, want in zip(jax.tree.leaves(state.statistics), jax.tree.leaves(exact.statistics), strict=True):
         np.testing.assert_allclose(got, want, 0.05, 0.02)
-    found = compiled_eval_step(net.task)(state.parameters, state.statistics, batch())
+    found, _ = compiled_eval_step(net.task)(state.parameters, state.statistics, batch())
     assert all(leaf.dtype in (jnp.float32, jnp.int32) for leaf in jax.tree.leaves(found))  # counts are whole
 
 

@@ -15,7 +15,7 @@ from slimtrain.errors import DataError, Problem
 Images = NDArray[Any]
 
 
-@preprocess(main="scale")
+@preprocess(main="scale", pointwise=True)
 def rescale(images: Images, *, scale: Number = 1 / 255, offset: Number = 0.0) -> Images:
     """Gives `images * scale + offset` in float32.
 
@@ -28,7 +28,7 @@ def rescale(images: Images, *, scale: Number = 1 / 255, offset: Number = 0.0) ->
     return scaled
 
 
-@preprocess()
+@preprocess(pointwise=True)
 def standardize(images: Images, *, mean: Numbers, std: Numbers = (1.0,)) -> Images:
     """Gives `(images - mean) / std` in float32, channel by channel.
 

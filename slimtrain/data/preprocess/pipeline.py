@@ -37,6 +37,21 @@ def is_for_one(step: Step) -> bool:
     return next(iter(inspect.signature(step).parameters), "") == "image"
 
 
+def is_pointwise(step: Step) -> bool:
+    """Whether each value that the step makes depends on the one in its place, and on its channel, alone."""
+    description = getattr(getattr(step, "func", step), "__slimtrain__", None)
+    return description is not None and bool(description.facts.get("pointwise"))
+
+
+def table_of(steps: Sequence[Step], channels: int) -> NDArray[Any] | None:
+    """What the steps make of unsigned bytes: [256], or [256, channels]; None where that is not all that they do."""
+    if not all(map(is_pointwise, steps)):
+        return None
+    every = np.repeat(np.arange(256, dtype=np.uint8)[:, None], channels, axis=1)
+    found = apply(steps, every)
+    return np.ascontiguousarray(found[:, 0]) if (found == found[:, :1]).all() else found
+
+
 def augment_random(seed: int, step: int, part: int = 0) -> np.random.Generator:
     """The random numbers for the augmentation of one step's batch, a function of (seed, step).
 

@@ -1,8 +1,12 @@
 """Learning rates that fall to 0 before the training ends."""
 
+from typing import Any
+
+import numpy as np
+
 from slimtrain.config.document import Document
 from slimtrain.errors import Problem
-from slimtrain.lazy import jax, jnp
+from slimtrain.lazy import Array, jax
 from slimtrain.train.step import Task
 
 SAMPLES = 1001
@@ -15,8 +19,9 @@ def spent_rate(document: Document, task: Task, steps: int) -> list[Problem]:
     if document.optimizer is None:
         return []
     number = min(steps, SAMPLES)
-    samples = jnp.asarray([i * (steps - 1) // max(number - 1, 1) for i in range(number)], jnp.int32)
-    moving = [i for i, rate in enumerate(jax.vmap(task.learning_rate)(samples).tolist(), 1) if rate > 0]
+    samples = np.array([i * (steps - 1) // max(number - 1, 1) for i in range(number)], np.int32)
+    rates = _rates(task)(samples).tolist()
+    moving = [i for i, rate in enumerate(rates, 1) if rate > 0]
     spent = number - max(moving, default=0)
     if spent <= SPENT * number:
         return []
@@ -24,3 +29,10 @@ def spent_rate(document: Document, task: Task, steps: int) -> list[Problem]:
     hint = f"let it fall over {steps:,} steps, or train for fewer"
     mark = document.optimizer.arguments["learning_rate"].origin.mark
     return [Problem(f"optimizer {document.optimizer.name}", what, hint, mark, "warning")]
+
+
+def _rates(task: Task) -> Any:
+    def learning_rates(steps: Array) -> Array:
+        return jax.vmap(task.learning_rate)(steps)
+
+    return jax.jit(learning_rates)
