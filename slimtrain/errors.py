@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,6 +104,8 @@ class StoppedError(SlimtrainError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the up to three known words nearest to `word`, or nothing."""
+    from difflib import get_close_matches  # here, since --help needs none
+
     near = get_close_matches(word, sorted(known), n=3, cutoff=0.6)
     return "did you mean " + ", ".join(repr(n) for n in near) + "?" if near else ""
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -17,6 +16,11 @@ NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 class Group(click.Group):
     """A group that turns slimtrain's errors into lines and exit codes, and suggests commands."""
 
+    def main(self, *words: Any, **named: Any) -> Any:
+        """Runs the command line; the context's object says whether it is a program's own, not called with arguments."""
+        program = not words and named.get("args") is None
+        return super().main(*words, obj=program, **named)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; every way it can fail ends in one line or several and a documented exit code."""
         try:
@@ -29,6 +33,8 @@ class Group(click.Group):
             raise
         except Exception as error:
             if ctx.params.get("debug"):
+                import traceback
+
                 traceback.print_exc()
             leave(*unexpected(error))
 

@@ -10,6 +10,14 @@ import click
 from slimtrain.cli.asked import Asked, asks, averages_option, exclude_option, include_option
 
 
+def ready(asked: Asked) -> None:
+    """Before a command computes: memory is kept, where the process is the command's own."""
+    if click.get_current_context().find_root().obj:
+        from slimtrain.memory import keep
+
+        asked.talk().say(keep(), level=1)
+
+
 def taken_back(asked: Asked, resume: str | None) -> tuple[Asked, str | None]:
     """Undoes that click takes the word after a bare --resume, an override or the config, for its value."""
     given = asked.target != Path()
@@ -50,6 +58,7 @@ def fit(
     dry_run: bool,
 ) -> None:
     """Train the network of CONFIG."""
+    ready(asked)
     asked, resume = taken_back(asked, resume)
     if resume is not None and init_from is not None:
         raise click.UsageError("--resume goes on with a run's own weights; --init-from starts from others. Give one.")
@@ -99,6 +108,7 @@ def eval_(
     out: Path | None,
 ) -> None:
     """Evaluate a run over a whole split, every example once."""
+    ready(asked)
     document, run = asked.document()
     from slimtrain.jobs.evaluate import evaluate
     from slimtrain.jobs.tables import evaluated
@@ -156,6 +166,7 @@ def time_(
     per_layer: bool,
 ) -> None:
     """Time the train step and the evaluation step on synthetic data."""
+    ready(asked)
     document, _ = asked.document()
     asked.talk().warn(document.warnings)
     from slimtrain.jobs.tables import timed

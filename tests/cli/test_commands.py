@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,16 @@ for words in (["--help"], ["-V"], ["fit", "--help"], ["check", "--fast", {str(DI
     assert not found, (words, found)
 """
 
+HELP = """
+import sys
+NEEDLESS = {"numpy", "pydantic", "yaml", "tqdm", "ctypes", "difflib", "traceback", "slimtrain.jobs"}
+from slimtrain.cli import main
+try:
+    main(["--help"])
+finally:
+    print(*sorted(NEEDLESS & set(sys.modules)))
+"""
+
 
 def cli(*words):
     """The command line, in this process."""
@@ -42,6 +53,25 @@ def test_reading_commands_start_no_jax(tmp_path):
     done = subprocess.run([sys.executable, "-c", WITHOUT_JAX], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "" and list(tmp_path.iterdir()) == []
+
+
+def test_help_loads_nothing_that_it_does_not_need():
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (0, "", "")
+
+
+def test_help_comes_within_150_milliseconds_of_click():
+    """In processor time, which other programs lengthen less; the least of five each, in turns."""
+    times: dict[str, list[float]] = {"import click": [], "from slimtrain.cli import main; main(['--help'])": []}
+    for _ in range(5):
+        for code, taken in times.items():
+            process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            assert process.returncode == 0
+            taken.append(used.ru_utime + used.ru_stime)
+    base, ours = (min(taken) for taken in times.values())
+    assert ours - base < 0.15
 
 
 def test_help_and_version():

@@ -54,3 +54,13 @@ def test_what_cannot_be_timed(cli, small):
     assert done.code == 2 and "losses: nothing to minimize" in done.err
     odd = cli("time", small, "train.accumulate=4", "--batch", 6)
     assert odd.code == 2 and "--batch: 4 parts (train.accumulate) do not divide a batch of 6; give a mult" in odd.err
+
+
+def test_memory_is_kept_where_the_process_is_the_commands_own(spawn, cli, small):
+    words = ("time", small, "--steps", 1, "-v")
+    with spawn(*words) as process:
+        out, err = process.communicate()
+    assert process.returncode == 0 and err.startswith("memory: ") and "memory: " not in out
+    assert "memory: " not in cli(*words).err
+    with spawn(*words[:-1]) as process:
+        assert "memory: " not in process.communicate()[1]
