@@ -13,6 +13,7 @@ from slimtrain.config.document import Document
 from slimtrain.config.records import LayerPlan, Plan
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.jobs.build import Network, layer_fields, make_task, need_training, network
+from slimtrain.jobs.lowered import ways
 from slimtrain.lazy import jax, jnp
 from slimtrain.net.graph import forward
 from slimtrain.net.passes import apply, declare, init
@@ -24,7 +25,7 @@ from slimtrain.train.devices import (
     finished,
     memory_of,
 )
-from slimtrain.train.step import Task, start
+from slimtrain.train.step import Task, start, train_step
 
 Timed = dict[str, float]
 
@@ -60,7 +61,7 @@ def measure(document: Document, count: int, batch: int | None, per_layer: bool) 
         "compile_s": round(compiled, 3),
         "device": str(environment()["device"]),
         "peak_memory_bytes": memory_of(train),
-        "lowerings": {layer.path: "xla" for layer in document.plan.layers() if "conv" in layer.op.name},
+        "lowerings": ways(partial(train_step, task), state, fields),
         "layers": [_layer_times(document, net, layer, size, count) for layer in _layers(document, per_layer)],
     }
 
