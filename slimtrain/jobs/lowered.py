@@ -37,7 +37,9 @@ def _told(found: dict[str, str]) -> str:
 def _equations(jaxpr: Any, above: str) -> Iterator[Found]:
     """All equations of a program and of those inside it, each with the path of its layer."""
     for equation in jaxpr.eqns:
-        path = "/".join(filter(None, [above, _path(str(equation.source_info.name_stack))]))
+        own = _path(str(equation.source_info.name_stack))
+        # What `remat` computes again keeps the whole of its path, other programs inside a program do not.
+        path = own if own.startswith(above) else f"{above}/{own}".rstrip("/")
         yield path, equation
         for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_program):
             if _program(value):

