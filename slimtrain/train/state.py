@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slimtrain.errors import CheckpointError
-from slimtrain.lazy import jax, jnp
+from slimtrain.lazy import jax
 from slimtrain.train.step import State
 
 Named = dict[str, NDArray[Any]]
@@ -31,7 +31,9 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], like: State) -> State:
     if problems:
         shown = problems[:5] + ([f"and {len(problems) - 5} more"] if len(problems) > 5 else [])
         raise CheckpointError(f"the checkpoint is not of this config: {'; '.join(shown)}")
-    return jax.tree.unflatten(tree, [jnp.array(arrays[name]) for name in wanted])  # type: ignore[no-any-return]
+    # A copy, for the first train step takes the state's memory; `jnp.array` would compile one for every shape.
+    own = jax.device_put([arrays[name] for name in wanted], may_alias=False)
+    return jax.tree.unflatten(tree, own)  # type: ignore[no-any-return]
 
 
 def mismatches(arrays: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -22,3 +22,22 @@ def test_no_bar_without_a_terminal(capsys):
     with Talk().bar(3, 1, "step", "net") as advance:
         advance(1, "loss 1")
     assert capsys.readouterr() == ("", "")
+
+
+def _after(times):
+    """What is over when it was asked so often."""
+    asked = iter([*[False] * (times - 1), True])
+    return lambda seconds: next(asked)
+
+
+def test_waiting_is_told_on_a_terminal_and_only_when_it_takes_long(capsys, monkeypatch):
+    monkeypatch.setattr("slimtrain.jobs.talk.PATIENCE", 0.0)
+    Talk().waiting(lambda seconds: True, "compiling")
+    Talk().waiting(_after(3), "compiling")
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    Talk().waiting(lambda seconds: True, "compiling")
+    Talk(-1).waiting(_after(3), "compiling")
+    assert capsys.readouterr().err == ""
+    Talk().waiting(_after(3), "compiling")
+    assert "compiling ... 00:0" in capsys.readouterr().err
