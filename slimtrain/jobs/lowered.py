@@ -38,8 +38,8 @@ def _equations(jaxpr: Any, above: str) -> Iterator[Found]:
     """All equations of a program and of those inside it, each with the path of its layer."""
     for equation in jaxpr.eqns:
         own = _path(str(equation.source_info.name_stack))
-        # What `remat` computes again keeps the whole of its path, other programs inside a program do not.
-        path = own if own.startswith(above) else f"{above}/{own}".rstrip("/")
+        # A program inside a program says only its own part of the path; one that `remat` computes again says all of it.
+        path = above if above.endswith(own) else own if own.startswith(above) else f"{above}/{own}"
         yield path, equation
         for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_program):
             if _program(value):

@@ -1,7 +1,6 @@
 """`time`: the keys, the sense of the numbers, and nets whose labels are not one class an example."""
 
 import json
-
 from unittest.mock import ANY
 
 import pytest
