@@ -98,7 +98,7 @@ def measure(net: str, interpreters: Mapping[str, Path], rounds: int, steps: int 
     _try(found, commands, net, count)
     names = [n for n in commands if n not in VARIANTS or _worth(n, found.trial)]
     for number in range(rounds):
-        found.products.append(product_rates(interpreters))
+        found.products.append(product_rates(usable))
         for name in rotated(names, number):
             if name not in found.left_out:
                 _take(found, name, commands[name](net, count))
