@@ -8,7 +8,7 @@ from slimtrain.lazy import jax
 from slimtrain.net.bilinear import chosen, kind_of
 from slimtrain.net.choice import KINDS
 
-_WRAPPED = re.compile(r"[A-Za-z_]+\(([^()]*)\)")
+_INMOST = re.compile(r"\(([^()]*)\)")
 Found = tuple[str, Any]
 
 
@@ -38,8 +38,7 @@ def _equations(jaxpr: Any, above: str) -> Iterator[Found]:
     """All equations of a program and of those inside it, each with the path of its layer."""
     for equation in jaxpr.eqns:
         own = _path(str(equation.source_info.name_stack))
-        # A program inside a program says only its own part of the path; one that `remat` computes again says all of it.
-        path = above if above.endswith(own) else own if own.startswith(above) else f"{above}/{own}"
+        path = f"{above}/{own}".strip("/")  # a program inside a program says only its own part
         yield path, equation
         for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_program):
             if _program(value):
@@ -51,7 +50,5 @@ def _program(value: Any) -> bool:
 
 
 def _path(stack: str) -> str:
-    """`transpose(jvp(LeNet/conv1))` without what transformations put around it."""
-    while (inner := _WRAPPED.sub(r"\1", stack)) != stack:
-        stack = inner
-    return stack
+    """`transpose(jvp(LeNet/conv1))` without what transformations put around it; of several, the last."""
+    return (_INMOST.findall(stack) or [stack])[-1]
