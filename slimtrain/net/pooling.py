@@ -114,7 +114,7 @@ def _windowed(
 
 def _largest(axes: Axes, inputs: Array) -> Array:
     floating = jnp.issubdtype(inputs.dtype, jnp.floating)
-    least = -jnp.inf if floating else jnp.iinfo(inputs.dtype).min
+    least = -np.inf if floating else np.iinfo(inputs.dtype).min
     parts = (tap.placed(cut(inputs, tap.inputs), axes, least) for tap in taps(axes))
     return reduce(lax.max, parts)
 
