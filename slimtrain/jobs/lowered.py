@@ -51,4 +51,4 @@ def _program(value: Any) -> bool:
 
 def _path(stack: str) -> str:
     """`transpose(jvp(LeNet/conv1))` without what transformations put around it; of several, the last."""
-    return (_INMOST.findall(stack) or [stack])[-1]
+    return str((_INMOST.findall(stack) or [stack])[-1])

@@ -129,7 +129,7 @@ def _gaps(axes: Axes) -> bool:
 
 def _by_taps(inputs: Array, *, axes: Axes) -> Array:
     floating = jnp.issubdtype(inputs.dtype, jnp.floating)
-    least = -jnp.inf if floating else jnp.iinfo(inputs.dtype).min  # type: ignore[no-untyped-call]
+    least = -np.inf if floating else np.iinfo(inputs.dtype).min
     parts = (tap.placed(cut(inputs, tap.inputs), axes, least) for tap in taps(axes))
     return reduce(lax.max, parts)
 

@@ -1,18 +1,45 @@
-"""Sums over all pixels of each channel: what batch norms and biases need, in one pass over the data."""
+"""Sums over all pixels of each channel: what batch norms and biases need, in one pass over the data.
 
-from slimtrain.lazy import Array, jax, jnp
+XLA sums columns on CPUs slowly, in one thread. Without the native part a few rows are first taken together there, which
+is elementwise work that all cores share, and the sums go over what is left.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+from math import prod
+
+from slimtrain.lazy import Array, jax, jnp, lax
 from slimtrain.net.native_calls import with_target
+
+MOST, LEAST, LEFT = 8, 4, 32
+"""Rows to take together, at most and at least, and how many groups must be left for it to gain anything."""
 
 
 def _powers(values: Array, shift: Array) -> Array:
-    moved = values - shift
-    axes = tuple(range(values.ndim - 1))
-    return jnp.stack([jnp.sum(moved, axes), jnp.sum(jnp.square(moved), axes)])
+    def plain(values: Array, shift: Array) -> Array:
+        return _totals(values - shift, jnp.square(values - shift))
+
+    def grouped(values: Array, shift: Array) -> Array:
+        rows = [row - shift for row in _apart(values, size)]
+        return _totals(*_held(reduce(jnp.add, rows), reduce(jnp.add, map(jnp.square, rows))))
+
+    size = _together(values.shape)
+    cpu = grouped if size > 1 else plain
+    return lax.platform_dependent(values, shift, cpu=cpu, default=plain)  # type: ignore[no-any-return]
 
 
 def _products(values: Array, others: Array, shift: Array) -> Array:
-    axes = tuple(range(values.ndim - 1))
-    return jnp.stack([jnp.sum(values, axes), jnp.sum(values * (others - shift), axes)])
+    def plain(values: Array, others: Array, shift: Array) -> Array:
+        return _totals(values, values * (others - shift))
+
+    def grouped(values: Array, others: Array, shift: Array) -> Array:
+        ones, twos = _apart(values, size), [row - shift for row in _apart(others, size)]
+        products = [one * two for one, two in zip(ones, twos, strict=True)]
+        return _totals(*_held(reduce(jnp.add, ones), reduce(jnp.add, products)))
+
+    size = _together(values.shape)
+    cpu = grouped if size > 1 else plain
+    return lax.platform_dependent(values, others, shift, cpu=cpu, default=plain)  # type: ignore[no-any-return]
 
 
 channel_powers = with_target("channel_powers", _powers)
@@ -35,3 +62,32 @@ def add_channels(values: Array, biases: Array) -> Array:
     function = jax.custom_vjp(lambda values, biases: values + biases)
     function.defvjp(added, back)
     return function(values, biases)  # type: ignore[no-any-return]
+
+
+def _totals(ones: Array, twos: Array) -> Array:
+    axes = tuple(range(ones.ndim - 1))
+    return jnp.stack([jnp.sum(ones, axes), jnp.sum(twos, axes)])
+
+
+def _together(shape: Sequence[int]) -> int:
+    """How many rows to take together; 1 for none.
+
+    They are rows of one example where its rows divide by such a number: a batch over several devices stays there.
+    """
+    example = prod(shape[1:-1])
+    if len(shape) < 3 or not prod(shape):
+        return 1
+    counts = example, shape[0] * example
+    sizes = (size for count in counts for size in range(MOST, LEAST - 1, -1) if count % size == 0)
+    return next((size for size in sizes if counts[1] // size > LEFT), 1)
+
+
+def _apart(values: Array, size: int) -> list[Array]:
+    """The first rows of all groups, the second ones and so on: `size` arrays [groups, channels]."""
+    groups = values.reshape((-1, size, values.shape[-1]))
+    return [lax.index_in_dim(groups, place, 1, keepdims=False) for place in range(size)]
+
+
+def _held(*values: Array) -> tuple[Array, ...]:
+    """The values as they are, computed by themselves: else they would be part of the sums over them, in one thread."""
+    return lax.optimization_barrier(values)  # type: ignore[no-any-return,no-untyped-call]

@@ -102,18 +102,17 @@ def batch_norm(
     beta = table.weight("beta", zeros) if center else None
     mean = table.statistic("moving_mean", zeros)
     variance = table.statistic("moving_variance", ones)
-    values = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
     if renorm:
         renorm_variables(table)
     training = scope.training if is_training is None else is_training
-    moves = training and not scope.freezes("moving_mean", "moving_variance")
-    if moves and not renorm and batch_weights is None and adjustment is None:
+    values = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
+    if not training or scope.freezes("moving_mean", "moving_variance"):
+        outputs = _affine(_normal(values, mean, variance, epsilon, axis), gamma, beta, axis)
+    elif not renorm and batch_weights is None and adjustment is None:
         outputs, moments = normalized(inputs, gamma, beta, epsilon, axis)
         unbiased = fused is not False and _fused(inputs.ndim, updates_collections, zero_debias_moving_mean)
         _update(scope, moments, pace(scope, decay), unbiased, zero_debias_moving_mean, updates_collections)
-        outputs = outputs.astype(inputs.dtype)
-        return activation_fn(outputs) if activation_fn is not None else outputs
-    if moves:
+    else:
         weights = scope.field(batch_weights, inputs.shape[0]) if batch_weights else None
         moments = batch_moments(values, axis, weights)
         outputs = _normal(values, moments.mean, moments.variance, epsilon, axis)
@@ -122,14 +121,11 @@ def batch_norm(
             outputs = _affine(outputs, *renorm_correction(scope, moments, epsilon, renorm_clipping or {}), axis)
             renorm_update(scope, moments, kept, pace(scope, renorm_decay), epsilon, updates_collections)
         else:
-            plain = weights is not None or adjustment is not None or fused is False
-            unbiased = not plain and _fused(inputs.ndim, updates_collections, zero_debias_moving_mean)
-            _update(scope, moments, kept, unbiased, zero_debias_moving_mean, updates_collections)
+            _update(scope, moments, kept, False, zero_debias_moving_mean, updates_collections)
         if adjustment is not None:
             outputs = _affine(outputs, *adjusted(scope, inputs.shape[axis], adjustment), axis)
-    else:
-        outputs = _normal(values, mean, variance, epsilon, axis)
-    outputs = _affine(outputs, gamma, beta, axis).astype(inputs.dtype)
+        outputs = _affine(outputs, gamma, beta, axis)
+    outputs = outputs.astype(inputs.dtype)
     return activation_fn(outputs) if activation_fn is not None else outputs
 
 

@@ -37,21 +37,21 @@ def normalized(
 def _differentiated(epsilon: float, wide: Any) -> Callable[..., tuple[Array, Array, Array]]:
     def forward(inputs: Array, gamma: Array, beta: Array) -> tuple[tuple[Array, Array, Array], Any]:
         values = inputs.astype(wide)
-        mean, variance = _statistics(values)
+        shift, moved, variance = _statistics(values)
         pace = jax.lax.rsqrt(variance + epsilon)
-        outputs = (values - mean) * (pace * gamma) + beta
-        return (outputs, mean, variance), (inputs, gamma, mean, pace)
+        outputs = (values - shift - moved) * (pace * gamma) + beta
+        return (outputs.astype(inputs.dtype), shift + moved, variance), (inputs, gamma, shift, moved, pace)
 
     def backward(kept: Any, gradients: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        inputs, gamma, mean, pace = kept
+        inputs, gamma, shift, moved, pace = kept
         of_outputs, of_mean, of_variance = gradients
-        values, count = inputs.astype(wide), prod(inputs.shape[:-1])
-        sums = channel_products(of_outputs, values, mean)
-        of_gamma = sums[1] * pace
+        values, upward, count = inputs.astype(wide), of_outputs.astype(wide), prod(inputs.shape[:-1])
+        sums = channel_products(upward, values, shift)
+        of_gamma = (sums[1] - moved * sums[0]) * pace
         # All that does not depend on the pixel is gathered first, so that each pixel takes two multiply-adds.
         slope = (2.0 * of_variance - gamma * pace * pace * of_gamma) / count
         level = (of_mean - gamma * pace * sums[0]) / count
-        of_inputs = of_outputs * (gamma * pace) + (values - mean) * slope + level
+        of_inputs = upward * (gamma * pace) + (values - shift - moved) * slope + level
         return of_inputs.astype(inputs.dtype), of_gamma, sums[0]
 
     function = jax.custom_vjp(lambda inputs, gamma, beta: forward(inputs, gamma, beta)[0])
@@ -59,13 +59,13 @@ def _differentiated(epsilon: float, wide: Any) -> Callable[..., tuple[Array, Arr
     return function
 
 
-def _statistics(values: Array) -> tuple[Array, Array]:
-    """Mean and biased variance of each channel, the last axis."""
+def _statistics(values: Array) -> tuple[Array, Array, Array]:
+    """(shift, mean less shift, biased variance) of each channel, the last axis; the mean by itself would be rounded."""
     count = prod(values.shape[:-1])
     shift = _near_mean(values)
     sums = channel_powers(values, shift)
     moved = sums[0] / count
-    return shift + moved, jnp.maximum(sums[1] / count - jnp.square(moved), 0.0)
+    return shift, moved, jnp.maximum(sums[1] / count - jnp.square(moved), 0.0)
 
 
 def _near_mean(values: Array) -> Array:
