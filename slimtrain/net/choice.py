@@ -11,6 +11,9 @@ KINDS: tuple[Kind, ...] = ("forward", "input_gradient", "weights_gradient")
 WIDEST = 16
 """Floats in the widest vectors of a CPU: the native part's own kernels write whole ones."""
 
+TAPS = 7**2
+"""Taps up to which a depthwise kernel is written out, a product each: the compiler's time grows with them."""
+
 Way = Literal["xla", "product", "shifted", "phases", "columns", "direct", "onednn", "products"]
 
 
@@ -31,6 +34,8 @@ def choose(kind: Kind, geometry: Geometry, dtype: str, native: bool) -> Way:
 
 
 def _native(kind: Kind, geometry: Geometry) -> Way:
+    if geometry.pointwise:
+        return _native_pointwise(kind, geometry)
     channels, outputs = geometry.weights[-2:]
     area = prod(geometry.size)
     if geometry.groups > 1 or len(geometry.size) > 2 or area < 5:
@@ -42,5 +47,39 @@ def _native(kind: Kind, geometry: Geometry) -> Way:
     return "direct" if few and (kind == "forward" or not geometry.strided) else "onednn"
 
 
+def _native_pointwise(kind: Kind, geometry: Geometry) -> Way:
+    """oneDNN puts the weights in its own order in each call: the more there are, the more it is behind."""
+    if prod(geometry.weights) >= 2**19:
+        return "product"
+    many = prod(geometry.weights) >= 2**16 and geometry.weights[-1] % WIDEST == 0 and len(geometry.size) <= 2
+    return "products" if kind == "weights_gradient" and many else "onednn"
+
+
 def _plain(kind: Kind, geometry: Geometry) -> Way:
+    if geometry.pointwise:
+        return "product"
+    if geometry.depthwise and prod(geometry.size) <= TAPS:
+        return "shifted"
+    if geometry.groups == 1 and kind == "weights_gradient" and _in_columns(geometry):
+        return "columns"
+    if geometry.groups == 1 and kind == "input_gradient" and _in_phases(geometry):
+        return "phases"
     return "xla"
+
+
+def _in_columns(geometry: Geometry) -> bool:
+    """Where XLA's kernel, as large as a picture, costs more than a product a tap or row of taps."""
+    channels, outputs = geometry.weights[-2:]
+    taps, rank = prod(geometry.size), len(geometry.size)
+    if channels <= 3:
+        return taps <= 7**3
+    return rank > 1 and taps <= 3**rank and channels >= 8 and outputs >= 16
+
+
+def _in_phases(geometry: Geometry) -> bool:
+    """Where XLA puts its products together on one core, or in three dimensions has no product at all."""
+    channels, outputs = geometry.weights[-2:]
+    if len(geometry.size) == 3:
+        return geometry.strided
+    wide = len(geometry.size) == 2 and channels >= 16 and outputs <= 64
+    return wide and max(geometry.stride) == 2 and min(geometry.size) > 2

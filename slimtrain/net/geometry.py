@@ -31,7 +31,7 @@ class Geometry:
     @property
     def pointwise(self) -> bool:
         """Whether each output pixel is a product of one input pixel and a matrix."""
-        return set(self.size) == {1} and self.groups == 1 and not any(map(any, self.padding))
+        return prod(self.size) == 1 and self.groups == 1 and not any(map(any, self.padding))
 
     @property
     def depthwise(self) -> bool:
@@ -41,7 +41,7 @@ class Geometry:
     @property
     def strided(self) -> bool:
         """Whether the kernel skips pixels."""
-        return max(self.stride) > 1
+        return prod(self.stride) > 1
 
     @property
     def flops(self) -> int:

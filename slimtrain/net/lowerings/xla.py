@@ -1,9 +1,6 @@
 """A convolution as XLA computes it, on any device."""
 
-from collections.abc import Callable, Mapping
-
 from slimtrain.lazy import Array, jax, lax
-from slimtrain.net.choice import Kind
 from slimtrain.net.geometry import Geometry
 
 
@@ -31,10 +28,3 @@ def weights_gradient(inputs: Array, outputs: Array, geometry: Geometry) -> Array
     """[*size, in / groups, out]."""
     like = jax.ShapeDtypeStruct(geometry.weights, inputs.dtype)  # type: ignore[no-untyped-call]
     return jax.linear_transpose(lambda weights: forward(inputs, weights, geometry), like)(outputs)[0]  # type: ignore[no-any-return]
-
-
-WAYS: Mapping[Kind, Callable[[Array, Array, Geometry], Array]] = {
-    "forward": forward,
-    "input_gradient": input_gradient,
-    "weights_gradient": weights_gradient,
-}
