@@ -3,11 +3,13 @@
 import os
 import platform
 import stat
+import sys
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from slimtrain import __version__
+from slimtrain.machine import instructions, processor
 
 YNN = "--xla_cpu_experimental_ynn_fusion_type"
 CACHE = "JAX_COMPILATION_CACHE_DIR"
@@ -18,11 +20,11 @@ CACHE_BYTES = 2**30
 def prepare() -> None:
     """Switches off what computes wrong numbers in the installed jaxlib, and has compiled programs kept between runs.
 
-    jaxlib 0.10.2, the newest for Python 3.11, fuses some reductions into wrong results on CPUs (jax#39103); later
-    ones do not. Does nothing where the user set it.
+    jaxlib 0.10.2, the newest for Python 3.11, fuses some reductions into wrong results on CPUs (jax#39103) and crashes
+    in others (jax#39257); 0.12 does not. Once JAX has started it would come too late, and is left for the self-test.
     """
     flags = os.environ.get("XLA_FLAGS", "")
-    if _jaxlib() == "0.10.2" and YNN not in flags:
+    if _jaxlib() == "0.10.2" and YNN not in flags and not _started():
         os.environ["XLA_FLAGS"] = f"{flags} {YNN}=-reduce".strip()
     if CACHE not in os.environ and (folder := cache_directory()) is not None:
         os.environ[CACHE] = str(folder)
@@ -43,7 +45,7 @@ def cache_directory(extra: str = "") -> Path | None:
     """
     if os.environ.get("SLIMTRAIN_CACHE", "1").lower() in ("0", "no", "off", "false"):
         return None
-    kind = sha256(f"{_processor()}\n{extra}".encode()).hexdigest()[:16]
+    kind = sha256(f"{_machine()}\n{extra}".encode()).hexdigest()[:16]
     root = _cache_root()
     folder = root / f"{__version__}-{_jaxlib()}-{kind}"
     try:
@@ -87,17 +89,10 @@ def _told(path: Path) -> os.stat_result | None:
         return None
 
 
-def _processor() -> str:
+def _machine() -> str:
     """The kind of CPU: its model, what it can do, and how many cores there are to divide work among."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            first = file.read(2**16).split("\n\n")[0].splitlines()
-    except OSError:
-        first = []
-    words = ("vendor_id", "cpu family", "model", "stepping", "flags", "CPU ", "Features")
-    told = [line for line in first if line.startswith(words)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return "\n".join([platform.machine(), platform.processor(), str(cores), *told])
+    return "\n".join([platform.machine(), processor(), instructions(), str(cores)])
 
 
 def _jaxlib() -> str:
@@ -105,3 +100,9 @@ def _jaxlib() -> str:
         return version("jaxlib")
     except PackageNotFoundError:
         return ""
+
+
+def _started() -> bool:
+    """Whether JAX has opened a device, when it has read its flags for good."""
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    return bool(getattr(bridge, "_backends", None))

@@ -14,20 +14,27 @@ MAY = {
     "lazy": set(),
     "config": {"errors"},
     "cache": set(),
-    "native": {"cache"},
+    "machine": set(),
+    "native": {"cache", "machine"},
     "net": {"config", "errors", "lazy", "native"},
     "train": {"net", "config", "errors", "lazy"},
     "wire": set(),
     "data": {"config", "errors", "wire"},
     "store": {"errors", "wire"},
-    "backend": {"__init__"},
+    "backend": {"machine", "__init__"},
     "memory": set(),
-    "jobs": {"train", "net", "config", "data", "store", "errors", "lazy", "backend", "__init__"},
+    "jobs": {
+        *("train", "net", "config", "data", "store", "errors", "lazy", "backend"),
+        "cache",
+        "machine",
+        "native",
+        "__init__",
+    },
     "cli": {"jobs", "errors", "backend", "memory", "__init__"},
     "__init__": {"jobs", "train", "net", "config", "data", "store", "errors", "lazy"},
     "__main__": {"cli"},
 }
-WITHOUT_JAX = ("errors", "memory", "wire", "config", "data", "store", "cli")
+WITHOUT_JAX = ("errors", "cache", "machine", "memory", "wire", "config", "data", "store", "cli")
 FILES = sorted(ROOT.rglob("*.py"))
 
 

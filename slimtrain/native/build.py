@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from slimtrain.cache import CacheError, private
+from slimtrain.machine import instructions, processor
 
 SOURCE = Path(__file__).parent / "source"
 FLAGS = ("-O3", "-std=c++17", "-march=native", "-fopenmp", "-fPIC", "-shared")
@@ -65,7 +66,9 @@ def recipe() -> Recipe:
         " ".join(FLAGS),
         *(f"{name} {version(name)}" for name in ("jaxlib", "onednn-cpu-gomp", "onednn-devel-cpu-gomp")),
         str(onednn),
-        cpu(),
+        platform.machine(),
+        processor(),
+        instructions(),
         *(f"{path.name}\n{path.read_text()}" for path in sorted(SOURCE.iterdir())),
     ]
     key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:24]
@@ -106,16 +109,6 @@ def register(library: Path) -> None:
         target = f"slimtrain_{name}"
         capsule = jax.ffi.pycapsule(getattr(loaded, target))  # type: ignore[no-untyped-call]
         jax.ffi.register_ffi_target(target, capsule, platform="cpu")
-
-
-def cpu() -> str:
-    """The CPU's model and what it can do, as far as the machine says."""
-    wanted = ("model name", "flags", "Features", "CPU part")
-    try:
-        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-    except OSError:
-        return platform.machine()
-    return "\n".join([platform.machine(), *(line for line in lines if line.startswith(wanted))])
 
 
 def _compiler() -> str:
