@@ -13,6 +13,8 @@ MAY = {
     "errors": set(),
     "lazy": set(),
     "config": {"errors"},
+    "cache": set(),
+    "machine": set(),
     "net": {"config", "errors", "lazy"},
     "train": {"net", "config", "errors", "lazy"},
     "wire": set(),
@@ -20,12 +22,12 @@ MAY = {
     "store": {"errors", "wire"},
     "backend": set(),
     "memory": set(),
-    "jobs": {"train", "net", "config", "data", "store", "errors", "lazy", "backend", "__init__"},
+    "jobs": {*("train", "net", "config", "data", "store", "errors", "lazy", "backend"), "cache", "machine", "__init__"},
     "cli": {"jobs", "errors", "backend", "memory", "__init__"},
     "__init__": {"jobs", "train", "net", "config", "data", "store", "errors", "lazy"},
     "__main__": {"cli"},
 }
-WITHOUT_JAX = ("errors", "memory", "wire", "config", "data", "store", "cli")
+WITHOUT_JAX = ("errors", "cache", "machine", "memory", "wire", "config", "data", "store", "cli")
 FILES = sorted(ROOT.rglob("*.py"))
 
 

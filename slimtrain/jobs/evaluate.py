@@ -15,6 +15,7 @@ from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.lints import warnings_of
 from slimtrain.jobs.recalibrate import recalibrated
 from slimtrain.jobs.restore import fit_weights, weights_from
+from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.lazy import jax
 from slimtrain.net.passes import regularization, split
@@ -70,6 +71,7 @@ def evaluate(
         ConfigError: nothing to evaluate with, or no batch norm to recalibrate.
         DataError, CheckpointError: data or weights that do not fit, or were trained on something else.
         WriteError: `out` cannot be written.
+        SlimtrainError: JAX computes something wrong on this machine.
     """
     if weights is None and run is None:
         hint = "give a run directory, or --weights FILE with the config"
@@ -84,6 +86,7 @@ def evaluate(
     if not document.losses and not document.metrics:
         raise ConfigError(Problem("eval", "the config names no losses and no metrics", "add 'metrics: [accuracy]'"))
     talk.warn([*data.warnings, *warnings_of(document, net, evaluating=True)])
+    need_ready(talk)
     parameters, statistics = split(task.specs, fit_weights(task.specs, given, source))
     batches = feed(document, data, task.objective, net)
     if recalibrate:

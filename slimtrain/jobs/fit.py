@@ -16,6 +16,7 @@ from slimtrain.jobs.keeper import Keeper
 from slimtrain.jobs.lints import training_warnings
 from slimtrain.jobs.records import write_records
 from slimtrain.jobs.signals import stopping
+from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.jobs.training import Job, train
 from slimtrain.lazy import jax
@@ -50,6 +51,7 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         DivergedError: numbers that are not finite; the state before them is saved.
         StoppedError: a signal; the state is saved.
         WriteError: the disk is full, the directory gone.
+        SlimtrainError: JAX computes something wrong on this machine.
     """
     began = time.monotonic()
     with ExitStack() as stack:
@@ -58,6 +60,7 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         _warn(parts, talk)
         if request.resume is None:
             talk.warn(start_warnings(request, parts))
+        need_ready(talk)
         begun = fresh_state(request, parts.task) if request.resume is None else None  # before anything is written
         if stop:
             raise StoppedError(stop.number, "stopped before anything was trained")

@@ -12,10 +12,12 @@ from slimtrain import __version__
 from slimtrain.config.document import Document
 from slimtrain.config.records import LayerPlan
 from slimtrain.config.resolved import resolved
+from slimtrain.data.ahead import cores
 from slimtrain.data.records import Dataset
 from slimtrain.jobs.build import Network
 from slimtrain.jobs.facts import facts_of
 from slimtrain.jobs.plain import plain_value
+from slimtrain.machine import processor
 from slimtrain.net.scope import VarSpec
 from slimtrain.store.rundir import RunDir, write_json, write_text
 from slimtrain.train.devices import environment
@@ -57,7 +59,8 @@ def env_record(document: Document, command: Sequence[str]) -> dict[str, Any]:
         **{name: version(name) for name in packages},
         **environment(),
         "machine": platform.platform(),
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": processor(),
+        "threads": cores(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "seed": document.seed,
         "command": list(command) or sys.argv,

@@ -12,7 +12,7 @@ def test_the_environment(run, small):
     env = json.loads((run / "env.json").read_text())
     assert set(env) == {
         *("slimtrain", "python", "jax", "jaxlib", "numpy", "optax", "backend", "device", "devices", "machine"),
-        *("threads", "xla_flags", "seed", "command", "started"),
+        *("processor", "threads", "xla_flags", "seed", "command", "started"),
     }
     assert (env["slimtrain"], env["python"], env["jax"]) == (__version__, platform.python_version(), jax.__version__)
     assert (env["seed"], env["devices"], env["backend"]) == (3, jax.device_count(), "cpu")
