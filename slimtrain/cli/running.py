@@ -168,9 +168,10 @@ def time_(
     """Time the train step and the evaluation step on synthetic data."""
     ready(asked)
     document, _ = asked.document()
-    asked.talk().warn(document.warnings)
+    talk = asked.talk()
+    talk.warn(document.warnings)
     from slimtrain.jobs.tables import timed
     from slimtrain.jobs.timing import measure
 
-    found = measure(document, count, batch, per_layer)
+    found = measure(document, count, batch, per_layer, talk)
     asked.show(found, timed(found))

@@ -119,14 +119,29 @@ def timed(record: Mapping[str, Any]) -> str:
     for name in ("train_step_ms", "eval_step_ms"):
         rows.append([name[:-3].replace("_", " "), f"{record[name]['min']:.2f}", f"{record[name]['median']:.2f}"])
     rate = 1e3 * record["batch"] / record["train_step_ms"]["median"]
-    memory = count(record["peak_memory_bytes"])
+    planned, held = (count(record[name]) for name in ("peak_memory_bytes", "resident_memory_bytes"))
+    threads = f", {record['threads']} threads" if record["device"] == "cpu" else ""
     foot = (
-        f"batch {record['batch']} on {record['device']}: {rate:,.0f} examples/s in training; "
-        f"compiled in {record['compile_s']:.1f} s; {memory}B at the peak of a train step"
+        f"batch {record['batch']} on {record['device']}{threads}: {rate:,.0f} examples/s in training\n"
+        f"{_rate(record['train_step_gflops'])} GFLOP/s in a train step, {record['share_of_peak']:.0%} of the "
+        f"{_rate(record['peak_gflops'])} of a large float32 matrix product here\n"
+        f"compiled in {record['compile_s']:.1f} s; {planned}B at the peak of a train step, {held}B in the process"
     )
-    parts = [table(rows, (1, 2)), foot]
-    if record["layers"]:
-        head = ["layer", "op", "forward ms", "backward ms"]
-        layers = [[r["name"], r["op"], f"{r['forward_ms']:.3f}", f"{r['backward_ms']:.3f}"] for r in record["layers"]]
-        parts.append(table([head, *layers], (2, 3)) + "\n(each by itself; they don't add up to the fused step)")
-    return "\n\n".join(parts)
+    parts = [table(rows, (1, 2)), foot, _layers(record["layers"])]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _rate(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def _layers(records: Sequence[Mapping[str, Any]]) -> str:
+    """The layers that `time` timed, one a line; rates where a layer has operations that are counted."""
+    if not records:
+        return ""
+    rows = [["layer", "op", "lowering", "forward ms", "backward ms", "GFLOP/s", "of peak"]]
+    for one in records:
+        rates = [_rate(one["gflops"]), f"{one['share_of_peak']:.0%}"] if one["flops"] else ["", ""]
+        times = [f"{one['forward_ms']:.3f}", f"{one['backward_ms']:.3f}"]
+        rows.append([one["name"], one["op"], one["lowering"], *times, *rates])
+    return table(rows, (3, 4, 5, 6)) + "\n(each by itself; they don't add up to the fused step)"
