@@ -132,7 +132,7 @@ def timed(record: Mapping[str, Any]) -> str:
 
 
 def _rate(number: float) -> str:
-    return f"{number:,.0f}" if number >= 100 else f"{number:.2g}"
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def _layers(records: Sequence[Mapping[str, Any]]) -> str:
