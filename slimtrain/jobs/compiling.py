@@ -42,7 +42,7 @@ class Compiling:
 
     def finish(self, talk: Talk) -> Steps:
         """The compiled steps; raises what compiling them raised."""
-        talk.waiting(lambda seconds: not wait(self.parts, seconds).not_done, "compiling")
+        talk.waiting(lambda seconds: not wait(self.parts, seconds).not_done, "compiling the steps")
         train, evaluate, several = (part.result() for part in self.parts)
         trim_cache()
         return Steps(train, several and Several(STEPS_PER_DISPATCH, several, stacked), evaluate)

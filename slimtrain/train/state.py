@@ -31,8 +31,8 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], like: State) -> State:
     if problems:
         shown = problems[:5] + ([f"and {len(problems) - 5} more"] if len(problems) > 5 else [])
         raise CheckpointError(f"the checkpoint is not of this config: {'; '.join(shown)}")
-    # A copy, for the first train step takes the state's memory; `jnp.array` would compile one for every shape.
-    own = jax.device_put([arrays[name] for name in wanted], may_alias=False)
+    # Copies by NumPy: on a CPU `device_put` may share memory, and `jnp.array` compiles a program for every shape.
+    own = jax.device_put([np.array(arrays[name]) for name in wanted])
     return jax.tree.unflatten(tree, own)  # type: ignore[no-any-return]
 
 

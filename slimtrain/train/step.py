@@ -60,8 +60,9 @@ def start(task: Task, seed: int, given: Mapping[str, Any] | None = None) -> Stat
         values = {**drawn(own, jax.random.key(seed)), **given}
         return _begun(task, *split(task.specs, values), seed)
 
-    # A copy, for the first train step takes the state's memory.
-    state: State = jax.jit(start)(jax.device_put(dict(given or {}), may_alias=False), np.uint32(seed))
+    # Copies, for on a CPU the state could share memory with what was given.
+    own = jax.device_put({name: np.array(value) for name, value in (given or {}).items()})
+    state: State = jax.jit(start)(own, np.uint32(seed))
     return state
 
 

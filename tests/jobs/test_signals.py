@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -20,6 +21,29 @@ with stopping() as stop:
     print("noted", stop.number, flush=True)
     time.sleep(60)
 """
+
+
+COMPILING = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from slimtrain.jobs import compiling
+from slimtrain.jobs.signals import stopping
+from slimtrain.jobs.talk import QUIET
+with stopping() as stop:
+    ready = compiling.Compiling([ThreadPoolExecutor(1).submit(time.sleep, 60)])
+    print("ready", flush=True)
+    ready.finish(QUIET)
+"""
+
+
+def test_a_second_signal_leaves_at_once_while_steps_are_being_compiled():
+    with subprocess.Popen([sys.executable, "-c", COMPILING], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(15)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(15)
+        assert process.wait(timeout=5) == 143
 
 
 @pytest.mark.parametrize("first, second", [(2, 2), (15, 15), (2, 15)])

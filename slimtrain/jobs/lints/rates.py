@@ -33,6 +33,7 @@ def spent_rate(document: Document, task: Task, steps: int) -> list[Problem]:
 
 def _rates(task: Task) -> Any:
     def learning_rates(steps: Array) -> Array:
-        return jax.vmap(task.learning_rate)(steps)
+        rates: Array = jax.vmap(task.learning_rate)(steps)
+        return rates
 
     return jax.jit(learning_rates)
