@@ -100,6 +100,7 @@ def test_what_cannot_be_tried_is_told_and_not_held_against_the_run(tmp_path, mon
     monkeypatch.setattr(selftest, "KERNELS", tmp_path / "kernels.py")
     need_right_numbers(Talk())
     assert capsys.readouterr().err == (
+        f"{CHECKING}\n"
         "self-test: JAX did not start a second time: OSError: no room for a second JAX; "
         "so what it computes here is not checked   [warning]\n"
     )
