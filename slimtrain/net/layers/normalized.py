@@ -17,8 +17,8 @@ from slimtrain.net.layers.moments import Moments
 
 Center = tuple[Array, Array]
 """A mean in two parts, [channels] each, to be subtracted one after the other: their sum may round."""
-MOST, LEAST, LEFT = 8, 4, 32
-"""Rows to take together, at most and at least, and how many groups must be left for it to gain anything."""
+TOGETHER, GROUPS = 8, 32
+"""Rows of an example to take together, and how many groups there must be more than for it to gain anything."""
 
 
 def normalized(
@@ -80,7 +80,6 @@ def _centered(values: Array, center: Center, axis: int) -> Array:
 def _statistics(inputs: Array, axis: int) -> tuple[Center, Array]:
     """(mean, biased variance) of each channel."""
     others = tuple(a for a in range(inputs.ndim) if a != axis % inputs.ndim)
-    size = _together(inputs.shape, axis)
 
     def plain(inputs: Array) -> tuple[Center, Array]:
         mean = jnp.mean(_wide(inputs), others)
@@ -88,55 +87,55 @@ def _statistics(inputs: Array, axis: int) -> tuple[Center, Array]:
         return center, jnp.mean(jnp.square(_centered(inputs, center, axis)), others)
 
     def grouped(inputs: Array) -> tuple[Center, Array]:
-        # One pixel of each example is about where the mean is, and each device has its own of them.
-        shift = jnp.mean(_wide(inputs).reshape((len(inputs), -1, inputs.shape[-1]))[:, 0], 0)
-        rows = [row - shift for row in _apart(inputs, size)]
-        means = reduce(jnp.add, rows) / size
+        rows, rest = _apart(inputs)
+        # One row of each example is about where the mean is, and each device has its own of them.
+        shift = jnp.mean(rows[0][:, 0], 0)
+        rows, rest = [row - shift for row in rows], rest - shift
+        means = reduce(jnp.add, rows) / TOGETHER
         squares = reduce(jnp.add, [jnp.square(row - means) for row in rows])
         means, squares = _held(means, squares)
-        mean = jnp.mean(means, 0)
-        spread = size * jnp.sum(jnp.square(means - mean), 0) + jnp.sum(squares, 0)
-        return (shift, mean), spread / (size * len(means))
+        count = inputs.size // inputs.shape[-1]
+        mean = (TOGETHER * _sum(means) + _sum(rest)) / count
+        spread = TOGETHER * _sum(jnp.square(means - mean)) + _sum(squares) + _sum(jnp.square(rest - mean))
+        return (shift, mean), spread / count
 
-    return lax.platform_dependent(inputs, cpu=grouped if size > 1 else plain, default=plain)  # type: ignore[no-any-return]
+    cpu = grouped if _groups(inputs.shape, axis) > GROUPS else plain
+    return lax.platform_dependent(inputs, cpu=cpu, default=plain)  # type: ignore[no-any-return]
 
 
 def _gradient_sums(inputs: Array, gradient: Array, center: Center, axis: int) -> tuple[Array, Array]:
     """The sums over each channel of the gradient, and of it times the centered inputs."""
     others = tuple(a for a in range(inputs.ndim) if a != axis % inputs.ndim)
-    size = _together(inputs.shape, axis)
 
     def plain(inputs: Array, gradient: Array, center: Center) -> tuple[Array, Array]:
         wide = _wide(gradient)
         return jnp.sum(wide, others), jnp.sum(wide * _centered(inputs, center, axis), others)
 
     def grouped(inputs: Array, gradient: Array, center: Center) -> tuple[Array, Array]:
-        parts = _apart(gradient, size)
-        rows = [_centered(row, center, -1) for row in _apart(inputs, size)]
-        sums = _held(reduce(jnp.add, parts), reduce(jnp.add, [p * r for p, r in zip(parts, rows, strict=True)]))
-        return jnp.sum(sums[0], 0), jnp.sum(sums[1], 0)
+        rows, rest = _apart(inputs)
+        parts, left = _apart(gradient)
+        products = [part * _centered(row, center, -1) for part, row in zip(parts, rows, strict=True)]
+        total, product = _held(reduce(jnp.add, parts), reduce(jnp.add, products))
+        return _sum(total) + _sum(left), _sum(product) + _sum(left * _centered(rest, center, -1))
 
-    cpu = grouped if size > 1 else plain
+    cpu = grouped if _groups(inputs.shape, axis) > GROUPS else plain
     return lax.platform_dependent(inputs, gradient, center, cpu=cpu, default=plain)  # type: ignore[no-any-return]
 
 
-def _together(shape: Sequence[int], axis: int) -> int:
-    """How many rows to take together; 1 for none.
-
-    They are rows of one example where its rows divide by such a number: a batch over several devices stays there.
-    """
-    example = prod(shape[1:-1])
-    if axis != -1 or example == 1:
-        return 1
-    counts = example, shape[0] * example
-    sizes = (size for count in counts for size in range(MOST, LEAST - 1, -1) if count % size == 0)
-    return next((size for size in sizes if counts[1] // size > LEFT), 1)
+def _groups(shape: Sequence[int], axis: int) -> int:
+    """How many groups of rows there are. They are of one example: a batch over several devices stays there."""
+    return shape[0] * (prod(shape[1:-1]) // TOGETHER) if axis == -1 else 0
 
 
-def _apart(values: Array, size: int) -> list[Array]:
-    """The first rows of all groups, the second ones and so on: `size` arrays [groups, channels]."""
-    groups = values.reshape((-1, size, values.shape[-1]))
-    return [_wide(lax.index_in_dim(groups, place, 1, keepdims=False)) for place in range(size)]
+def _apart(values: Array) -> tuple[list[Array], Array]:
+    """The first rows of all groups, the second ones and so on, [batch, groups, channels] each; and the rows left."""
+    rows = _wide(values.reshape((len(values), -1, values.shape[-1])))
+    end = rows.shape[1] // TOGETHER * TOGETHER
+    return [lax.slice_in_dim(rows, place, end, TOGETHER, 1) for place in range(TOGETHER)], rows[:, end:]
+
+
+def _sum(rows: Array) -> Array:
+    return jnp.sum(rows, (0, 1))
 
 
 def _held(*values: Array) -> tuple[Array, ...]:
