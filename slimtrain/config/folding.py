@@ -121,13 +121,14 @@ def _inputs(items: tuple[Item, ...]) -> Iterator[str]:
 def _evaluated(document: Document, folds: Mapping[str, Fold]) -> Document:
     """The config with the layers changed, and without what is for training."""
     items = tuple(_changed(item, folds) for item in document.plan.items)
-    train = document.sections["train"]
+    unset = Argument(None, Origin("default"))
+    train = {name: a if name == "precision" else unset for name, a in document.sections["train"].items()}
     return replace(
         document,
         plan=replace(document.plan, items=items),
         optimizer=None,
         train=Train(precision=document.train.precision),
-        sections={**document.sections, "train": {"precision": train["precision"]}},
+        sections={**document.sections, "train": train},
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nets import Net, layers, numbers, whole
+from nets import Net, layers, numbers
 
 from slimtrain.config.document import check
 from slimtrain.config.resolved import resolved
@@ -68,60 +68,14 @@ def test_channels_first():
         folding_of(layers(text % "", (4, 5, 3)).document)
 
 
-NET = """
-seed: 1
-model:
-  scope: Net
-  input: {shape: [6, 6, 2]}
-  arg_scope:
-    - {ops: [conv2d, fully_connected], normalizer_fn: batch_norm, weights_regularizer: {l2: 0.1}}
-    - {ops: [conv2d], num_outputs: 4, kernel_size: 3}
-    - {ops: [batch_norm], scale: true}
-  layers:
-    - conv2d: {scope: first}
-    - residual:
-        scope: unit
-        shortcut: [{conv2d: {scope: short, activation_fn: null}}]
-        layers: [{conv2d: {scope: inner, normalizer_params: {scope: named}}}]
-    - conv2d: {scope: shared, alias: once}
-    - conv2d: {scope: shared, reuse: true}
-    - conv2d_in_plane: {kernel_size: 3, normalizer_fn: batch_norm, scope: plane}
-    - conv2d: {scope: pinned, normalizer_params: {is_training: true}}
-    - conv2d: {scope: active, normalizer_params: {activation_fn: tanh}}
-    - conv2d: {scope: before}
-    - batch_norm: {scope: alone}
-    - add: {inputs: [alone, before/BatchNorm]}
-    - flatten
-    - fully_connected: {num_outputs: 3, scope: logits, activation_fn: null}
-losses: [sparse_softmax_cross_entropy]
-metrics: [accuracy]
-optimizer: {momentum: {learning_rate: 0.1}}
-train: {steps: 5, freeze: [first/BatchNorm], variables_to_train: [logits], precision: float32}
-"""
-
-
-def test_what_stays_is_told_with_the_reason():
-    folding = same(whole(NET), numbers(3, 6, 6, 2))
-    assert folding.told() == [
-        "folded Net/first/BatchNorm into Net/first/weights",
-        "folded Net/unit/short/BatchNorm into Net/unit/short/weights",
-        "folded Net/unit/inner/named into Net/unit/inner/weights",
-        "folded Net/logits/BatchNorm into Net/logits/weights",
-        "kept Net/shared/BatchNorm: its variables are shared",
-        "kept Net/plane/BatchNorm: conv2d_in_plane has no weights for each channel",
-        "kept Net/pinned/BatchNorm: is_training: true takes the batch's statistics in evaluations too",
-        "kept Net/active/BatchNorm: it has an activation_fn of its own",
-        "kept Net/before/BatchNorm: its output is read elsewhere",
-        "kept Net/alone: a layer of its own",
-    ]
-
-
-def test_the_folded_config_can_be_evaluated_and_not_trained():
-    document = folded_net(whole(NET))[0].document
-    assert document.optimizer is None and document.train.freeze is None
-    assert [c.name for c in (*document.losses, *document.metrics)] == ["sparse_softmax_cross_entropy", "accuracy"]
-    penalized = {n for n, spec in folded_net(whole(NET))[0].specs.items() if spec.regularizer}
-    assert penalized == {f"Net/{n}/weights" for n in ("shared", "pinned", "active", "before")}
+def test_what_can_not_fold_stays_as_it_was():
+    text = """[conv2d: {num_outputs: 4, kernel_size: 3, normalizer_fn: batch_norm, scope: first},
+               conv2d: {num_outputs: 4, kernel_size: 3, normalizer_fn: batch_norm, scope: shared},
+               conv2d: {num_outputs: 4, kernel_size: 3, normalizer_fn: batch_norm, scope: shared, reuse: true},
+               batch_norm: {scope: alone, activation_fn: relu}]"""
+    folding = same(layers(text, (5, 5, 4)), numbers(3, 5, 5, 4))
+    assert [fold.norm for fold in folding.folds] == ["first/BatchNorm"]
+    assert list(folding.kept) == ["shared/BatchNorm", "alone"]
 
 
 def test_there_must_be_something_to_fold():
