@@ -47,6 +47,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 averages_option = click.option(
     "--no-ema", "averages", is_flag=True, flag_value=False, default=True, help="Take the weights, not their averages."
 )
+fold_option = click.option(
+    "--fold-bn", "fold", is_flag=True, help="Fold batch norms into the weights and biases of their layers."
+)
 include_option = click.option("--include", multiple=True, metavar="PATTERN", help="Only these variables.")
 exclude_option = click.option("--exclude", multiple=True, metavar="PATTERN", help="Not these variables.")
 overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from slimtrain.cli.asked import Asked, asks, averages_option, exclude_option, include_option
+from slimtrain.cli.asked import Asked, asks, averages_option, exclude_option, fold_option, include_option
 
 
 def ready(asked: Asked) -> None:
@@ -95,6 +95,7 @@ def fit(
     is_flag=True,
     help="Compute batch norm's statistics anew, over the training split.",
 )
+@fold_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write the evaluated variables to an .npz or .safetensors."
 )
@@ -105,6 +106,7 @@ def eval_(
     weights: Path | None,
     averages: bool,
     recalibrate: bool,
+    fold: bool,
     out: Path | None,
 ) -> None:
     """Evaluate a run over a whole split, every example once."""
@@ -123,6 +125,7 @@ def eval_(
         weights=weights,
         averages=averages,
         recalibrate=recalibrate,
+        fold=fold,
         out=out,
     ).record()
     asked.show(found, evaluated(found))
@@ -136,6 +139,7 @@ def eval_(
 @include_option
 @exclude_option
 @averages_option
+@fold_option
 def export(
     asked: Asked,
     form: str,
@@ -144,14 +148,16 @@ def export(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     averages: bool,
+    fold: bool,
 ) -> None:
     """Write a run's variables to one file, each under its name."""
     document, run = asked.document()
+    from slimtrain.jobs.export import config_beside
     from slimtrain.jobs.export import export as write
     from slimtrain.jobs.restore import Filter
 
-    number = write(document, run, which, form, out, Filter(include, exclude), averages)
-    click.echo(f"{number} variables in {out}")
+    number = write(document, run, which, form, out, Filter(include, exclude), averages, fold, asked.talk())
+    click.echo(f"{number} variables in {out}" + (f", their config in {config_beside(out)}" if fold else ""))
 
 
 @click.command("time")

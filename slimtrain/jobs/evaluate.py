@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from slimtrain.config.document import Document
+from slimtrain.data.records import Dataset
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.jobs.build import feed, make_task, network, open_data
 from slimtrain.jobs.facts import facts_of, need_alike
+from slimtrain.jobs.fold import folded_variables, folding_of
 from slimtrain.jobs.lints import warnings_of
 from slimtrain.jobs.recalibrate import recalibrated
 from slimtrain.jobs.restore import fit_weights, weights_from
@@ -51,6 +53,7 @@ def evaluate(
     weights: Path | None = None,
     averages: bool = True,
     recalibrate: bool = False,
+    fold: bool = False,
     out: Path | None = None,
 ) -> Evaluation:
     """Evaluates a run's checkpoint, or a config with the weights of a file.
@@ -64,10 +67,11 @@ def evaluate(
         weights: file to take the variables from instead of the run.
         averages: use the moving averages of the variables where the run kept them (`train.ema`).
         recalibrate: compute batch norm's statistics anew before, over the training split.
+        fold: fold batch norms into weights and biases before; the loss keeps the penalties of the trained weights.
         out: `.npz` or `.safetensors` file to write the variables to that were evaluated.
 
     Raises:
-        ConfigError: nothing to evaluate with, or no batch norm to recalibrate.
+        ConfigError: nothing to evaluate with, no batch norm to recalibrate or to fold.
         DataError, CheckpointError: data or weights that do not fit, or were trained on something else.
         WriteError: `out` cannot be written.
         SlimtrainError: JAX computes something wrong on this machine.
@@ -90,9 +94,13 @@ def evaluate(
     batches = feed(document, data, task.objective, net)
     if recalibrate:
         statistics = recalibrated(task, net, batches, parameters, statistics, talk)
+    penalty = None
+    if fold:
+        penalty = float(regularization(task.specs, parameters))
+        task, parameters, statistics = _folded(document, data, {**parameters, **statistics}, talk)
     if out is not None:
         write_weights(out, {name: np.asarray(value) for name, value in {**parameters, **statistics}.items()}, facts)
-    run_batches = runner(task, evaluation(batches, split_name), compiled_eval_step(task))
+    run_batches = runner(task, evaluation(batches, split_name), compiled_eval_step(task), penalty)
     found = run_batches(parameters, statistics, talk, lambda: False)
     assert found is not None
     examples = batches.split(split_name).size
@@ -110,8 +118,24 @@ def _weights(run: Path | None, which: str, weights: Path | None, averages: bool)
 Run = Callable[[Any, Any, Talk, Callable[[], Any]], dict[str, Any] | None]
 
 
-def runner(task: Task, stream: Stream, step: EvalStep) -> Run:
-    """A function that evaluates (parameters, statistics) over a split; it gives None where it was asked to stop."""
+def _folded(document: Document, data: Dataset, variables: Mapping[str, Any], talk: Talk) -> tuple[Task, Any, Any]:
+    """(task, parameters, statistics) of the network with its batch norms folded; says what was folded."""
+    folding = folding_of(document)
+    for line in folding.told():
+        talk.say(line)
+    task = make_task(folding.document, network(folding.document, data))
+    return task, *split(task.specs, fit_weights(task.specs, folded_variables(folding, variables), str(document.path)))
+
+
+def runner(task: Task, stream: Stream, step: EvalStep, penalty: float | None = None) -> Run:
+    """A function that evaluates (parameters, statistics) over a split; it gives None where it was asked to stop.
+
+    Args:
+        task: what is evaluated.
+        stream: the split's batches.
+        step: the compiled evaluation step.
+        penalty: of the regularizers, where it is not that of the parameters.
+    """
     count = stream.count
 
     def run(parameters: Any, statistics: Any, talk: Talk, stopped: Callable[[], Any]) -> dict[str, Any] | None:
@@ -125,8 +149,9 @@ def runner(task: Task, stream: Stream, step: EvalStep) -> Run:
                 ahead, done = step(parameters, statistics, batch_at(number)), ahead
                 totals = totals if done is None else added(totals, on_host(done[0]))
                 advance(1, "")
-            sums, penalty = ahead
-        return _metrics(task.objective, added(totals, on_host(sums)), float(penalty))
+            sums, own = ahead
+        penalized = float(own) if penalty is None else penalty
+        return _metrics(task.objective, added(totals, on_host(sums)), penalized)
 
     return run
 

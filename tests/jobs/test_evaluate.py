@@ -171,3 +171,17 @@ def test_counting_metrics_are_the_same_to_the_bit_whatever_the_batches(run, size
     one, other = (evaluate(load(run, [metrics, f"data.eval_batch_size={n}"]), run=run).metrics for n in (size, 8))
     names = {"f1", "precision", "cohen_kappa", "mean_iou"}
     assert {n: one[n] for n in names} == {n: other[n] for n in names}
+
+
+def test_folded_batch_norms_change_no_metric(cli, run, tmp_path):
+    want = json.loads(cli("eval", run, "--json").out)["metrics"]
+    done = cli("eval", run, "--fold-bn", "--out", tmp_path / "folded.npz", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["metrics"] == pytest.approx(want, rel=1e-5)
+    assert "folded conv1/BatchNorm into conv1/weights" in done.err
+    assert "conv1/BatchNorm/gamma" not in np.load(tmp_path / "folded.npz")
+
+
+def test_there_must_be_something_to_fold(cli, run):
+    done = cli("eval", run, "--fold-bn", "model.layers.0.conv2d.normalizer_fn.batch_norm.is_training=true")
+    assert done.code == 2 and "--fold-bn: no batch norm can be folded (conv1/BatchNorm: is_training: true" in done.err

@@ -44,3 +44,22 @@ def test_refusals(cli, run, small, tmp_path):
     for (target, form, out, *more), (code, sentence) in table.items():
         done = cli("export", target, "--format", form, "--out", out, *more)
         assert done.code == code and sentence in done.err and done.out == "", done
+
+
+def test_a_folded_net_is_written_with_its_config(cli, run, small, tmp_path):
+    out = tmp_path / "folded.npz"
+    done = cli("export", run, "--format", "npz", "--out", out, "--fold-bn")
+    assert done.out == f"4 variables in {out}, their config in {tmp_path}/folded.yaml\n"
+    assert done.err == "folded conv1/BatchNorm into conv1/weights\n"
+    assert set(np.load(out)) == {"conv1/weights", "conv1/biases", "logits/weights", "logits/biases"}
+    told = json.loads(cli("eval", tmp_path / "folded.yaml", "--weights", out, "--json").out)["metrics"]
+    want = json.loads(cli("eval", run, "--json").out)["metrics"]
+    assert told["accuracy"] == want["accuracy"] and told["loss"] == pytest.approx(want["loss"], rel=1e-2)
+    again = cli("export", run, "--format", "npz", "--out", out, "--fold-bn")
+    assert again.code == 2 and f"{tmp_path}/folded.yaml: is there already" in again.err
+
+
+def test_a_folded_net_is_not_trained(cli, run, tmp_path):
+    assert cli("export", run, "--format", "safetensors", "--out", tmp_path / "f.safetensors", "--fold-bn").code == 0
+    refused = cli("fit", tmp_path / "f.yaml", "--run-dir", tmp_path / "more")
+    assert refused.code == 2 and "optimizer: none given" in refused.err
