@@ -19,7 +19,7 @@ from slimtrain.jobs.restore import fit_weights, weights_from
 from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.stream import Stream, evaluation
 from slimtrain.jobs.talk import QUIET, Talk
-from slimtrain.net.passes import split
+from slimtrain.net.passes import regularization, split
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import open_run
 from slimtrain.store.weights import write_weights
