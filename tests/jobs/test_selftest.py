@@ -21,6 +21,7 @@ UNSAFE = "--xla_cpu_enable_fast_math=true --xla_cpu_fast_math_honor_nans=false -
 def wanted(monkeypatch):
     """The self-test, which other tests go without."""
     monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("SLIMTRAIN_NATIVE", "0")  # it would be built anew in each empty cache
 
 
 @pytest.fixture
