@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 
@@ -12,9 +11,12 @@ from slimtrain.memory import VARIABLE
 
 GLIBC = "glibc" in (os.confstr("CS_GNU_LIBC_VERSION") or "") if sys.platform == "linux" else False
 ROUNDS = """
-import json, mmap, resource, threading
+import json, mmap, resource, sys, threading
 from slimtrain.memory import keep
 
+limit = int(sys.argv[1])
+if limit:
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 told = keep()
 SIZE, PAGE = 100 << 20, mmap.PAGESIZE
 
@@ -36,16 +38,11 @@ print(json.dumps({"told": told, "faults": counts, "resident": size}))
 """
 
 
-def rounds(limit=None, **variables):
+def rounds(limit=0, **variables):
     """What a process says that takes and frees two buffers three times, and once more in a thread."""
     own = {n: v for n, v in os.environ.items() if not n.startswith(("MALLOC_", "GLIBC_", VARIABLE))}
-
-    def limited():
-        if limit:
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-    command = [sys.executable, "-c", ROUNDS]
-    done = subprocess.run(command, env=own | variables, preexec_fn=limited, capture_output=True, text=True)
+    command = [sys.executable, "-c", ROUNDS, str(limit)]
+    done = subprocess.run(command, env=own | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
