@@ -47,6 +47,8 @@ def cache_directory(extra: str = "") -> Path | None:
         return None
     kind = sha256(f"{_machine()}\n{extra}".encode()).hexdigest()[:16]
     root = _cache_root()
+    if not root.is_absolute():  # there is no home
+        return None
     folder = root / f"{__version__}-{_jaxlib()}-{kind}"
     try:
         root.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,8 @@ from slimtrain.train.held import Chosen, Held
 
 SHARE = 0.25
 """How much of the memory that is free a split may take."""
+TABLE_BYTES = 4 * 256
+"""Bytes that the table of what becomes of images takes for a channel."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,13 @@ def _held(batches: Feed, split: Split, *, training: bool) -> Held | None:
     fields = split.fields.values()
     if not all(isinstance(field, np.ndarray) for field in fields) or images.ndim < 2:
         return None
+    if sum(field.nbytes for field in fields) + TABLE_BYTES * images.shape[-1] > SHARE * room():
+        return None
     steps = batches.steps(images.dtype, training)
     if not training:
         steps = [step for step in steps if not pipeline.is_augmentation(step)]
     table = pipeline.table_of(steps, images.shape[-1]) if steps and images.dtype == np.uint8 else None
-    if (steps and table is None) or sum(field.nbytes for field in fields) > SHARE * room():
+    if steps and table is None:
         return None
     held: Held = jax.device_put(Held(dict(split.fields), table))  # type: ignore[arg-type]
     return held

@@ -75,7 +75,7 @@ def test_a_split_that_takes_more_than_its_share_of_the_memory_stays_on_the_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = feed(tmp_path, np.uint8, [])
-    size = sum(field.nbytes for field in host.split("train").fields.values())
+    size = sum(field.nbytes for field in host.split("train").fields.values()) + 2 * stream.TABLE_BYTES
     monkeypatch.setattr(stream, "room", lambda: 4 * size)
     assert training(host).held
     monkeypatch.setattr(stream, "room", lambda: 4 * size - 1)
