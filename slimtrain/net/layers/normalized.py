@@ -1,7 +1,7 @@
-"""A batch's normalization in training, its gradient by hand: three passes over the inputs forward, two backward, and
-only the inputs and a few numbers a channel kept between them.
+"""A batch's normalization in training, its gradient by hand: one pass over inputs and gradient for both sums, one for
+the gradient by the inputs, and nothing kept for them but the inputs and a few numbers a channel.
 
-XLA sums columns on CPUs slowly, in one thread. There a few rows are first taken together, which is elementwise work
+XLA sums columns slowly on CPUs, in one thread. There a few rows are first taken together, which is elementwise work
 that all cores share, and the sums go over what is left. Each group's variance is about its own mean, and the means'
 variance is added: nothing cancels, however far from zero the values are.
 """
@@ -35,7 +35,7 @@ def normalized(
 
     Source: Ioffe and Szegedy, 2015, algorithm 1 and the gradients below it.
     """
-    count = inputs.size // inputs.shape[axis]
+    count, centered = inputs.size // inputs.shape[axis], beta is not None
 
     def forward(inputs: Array, gamma: Array | None, beta: Array | None) -> tuple[Array, Array, Array]:
         return kept(inputs, gamma, beta)[0]
@@ -59,7 +59,7 @@ def normalized(
         offset = (of_mean - scaled * total) / count
         scaled, slope, offset = (along(values, axis, inputs.ndim) for values in (scaled, slope, offset))
         of_inputs = scaled * gradient + slope * _centered(inputs, center, axis) + offset
-        return of_inputs.astype(inputs.dtype), None if gamma is None else of_gamma, None if beta is None else total
+        return of_inputs.astype(inputs.dtype), None if gamma is None else of_gamma, total if centered else None
 
     function = jax.custom_vjp(forward)
     function.defvjp(kept, backward)
