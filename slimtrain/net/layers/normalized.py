@@ -87,9 +87,9 @@ def _statistics(inputs: Array, axis: int) -> tuple[Center, Array]:
         return center, jnp.mean(jnp.square(_centered(inputs, center, axis)), others)
 
     def grouped(inputs: Array) -> tuple[Center, Array]:
-        rows, rest = _apart(inputs)
         # One row of each example is about where the mean is, and each device has its own of them.
-        shift = jnp.mean(rows[0][:, 0], 0)
+        shift = jnp.mean(_wide(inputs.reshape((len(inputs), -1, inputs.shape[-1]))[:, 0]), 0)
+        rows, rest = _apart(inputs)
         rows, rest = [row - shift for row in rows], rest - shift
         means = reduce(jnp.add, rows) / TOGETHER
         squares = reduce(jnp.add, [jnp.square(row - means) for row in rows])
@@ -128,14 +128,17 @@ def _groups(shape: Sequence[int], axis: int) -> int:
 
 
 def _apart(values: Array) -> tuple[list[Array], Array]:
-    """The first rows of all groups, the second ones and so on, [batch, groups, channels] each; and the rows left."""
-    rows = _wide(values.reshape((len(values), -1, values.shape[-1])))
+    """The first rows of all groups, the second ones and so on, and the rows that are left; [rows, channels] each."""
+    channels = values.shape[-1]
+    rows = _wide(values.reshape((len(values), -1, channels)))
     end = rows.shape[1] // TOGETHER * TOGETHER
-    return [lax.slice_in_dim(rows, place, end, TOGETHER, 1) for place in range(TOGETHER)], rows[:, end:]
+    groups = rows[:, :end].reshape((-1, TOGETHER, channels))
+    apart = [lax.index_in_dim(groups, place, 1, keepdims=False) for place in range(TOGETHER)]
+    return apart, rows[:, end:].reshape((-1, channels))
 
 
 def _sum(rows: Array) -> Array:
-    return jnp.sum(rows, (0, 1))
+    return jnp.sum(rows, 0)
 
 
 def _held(*values: Array) -> tuple[Array, ...]:
