@@ -73,7 +73,8 @@ def _in_columns(geometry: Geometry) -> bool:
     taps, rank = prod(geometry.size), len(geometry.size)
     if channels <= 3:
         return taps <= 7**3
-    return rank > 1 and taps <= 3**rank and channels >= 8 and outputs >= 16
+    most = 3**3 if channels >= 16 else 3**rank
+    return rank > 1 and taps <= most and channels >= 8 and outputs >= 16
 
 
 def _in_phases(geometry: Geometry) -> bool:

@@ -38,7 +38,7 @@ def close(got, want, share=1e-5):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(shapes=geometries())
 def test_what_is_chosen_is_the_definition(kind, shapes):
     given = arguments(kind, shapes)

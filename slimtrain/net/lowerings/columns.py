@@ -10,7 +10,7 @@ from slimtrain.net.lowerings.taps import taps
 NARROW = 3
 """Input channels up to which a row's taps go into one product: a tap's own is too thin to be fast."""
 
-PART = 2**20
+PART = 2**18
 """Numbers of the larger array that are taken at a time: what the taps meet of them is copied, and stays in a cache."""
 
 

@@ -12,17 +12,17 @@ from slimtrain.net.geometry import geometry
 from slimtrain.net.lowerings import phases
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(shapes=geometries())
 def test_phases_are_the_definition(shapes):
     agrees("phases", "input_gradient", shapes)
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
-def test_every_small_line_is_the_definition(padding):
-    for size, kernel, stride, rate in product((1, 2, 7), (1, 2, 3, 5), (1, 2, 3, 4), (1, 2, 3)):
-        if padding == "SAME" or size > (kernel - 1) * rate:
-            agrees("phases", "input_gradient", geometry((1, size, 2), (kernel, 2, 3), (stride,), padding, (rate,)))
+def test_a_line_is_the_definition_whatever_its_phases(padding):
+    for kernel, stride, rate in product((1, 2, 3, 5), (2, 3, 4), (1, 2)):
+        if padding == "SAME" or 7 > (kernel - 1) * rate:
+            agrees("phases", "input_gradient", geometry((1, 7, 2), (kernel, 2, 3), (stride,), padding, (rate,)))
 
 
 def test_the_convolutions_are_of_stride_one_and_together_of_as_many_taps():

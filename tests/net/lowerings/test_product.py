@@ -12,7 +12,7 @@ from slimtrain.net.lowerings import product
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(shapes=geometries(groups=("one",), kernels=1))
 def test_products_are_the_definition(kind, shapes):
     agrees("product", kind, shapes)

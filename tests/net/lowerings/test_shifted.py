@@ -11,7 +11,7 @@ from slimtrain.net.lowerings import shifted
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(shapes=geometries(groups=("all",)))
 def test_shifted_products_are_the_definition(kind, shapes):
     agrees("shifted", kind, shapes)

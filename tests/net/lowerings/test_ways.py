@@ -9,7 +9,7 @@ from slimtrain.net.lowerings import WAYS, custom_call
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(shapes=geometries())
 def test_all_ways_are_the_definition(kind, shapes):
     for way in ways(kind, shapes):

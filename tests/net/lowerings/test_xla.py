@@ -8,7 +8,7 @@ from slimtrain.net.choice import KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20)
+@settings(max_examples=5)
 @given(shapes=geometries())
 def test_xla_is_the_definition(kind, shapes):
     agrees("xla", kind, shapes)
