@@ -10,12 +10,11 @@ from jax.extend.core import Primitive
 from jax.interpreters import mlir
 from nets import numbers
 
-from slimtrain.native import ready
+from slimtrain.native import WIDEST, ready
 from slimtrain.net.choice import KINDS
 from slimtrain.net.geometry import Geometry, geometry
 from slimtrain.net.lowerings import WAYS, custom_call
 
-WIDEST = 16
 NATIVE = {
     "direct": ("forward", "input_gradient"),
     "onednn": KINDS,

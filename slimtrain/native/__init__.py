@@ -5,13 +5,17 @@
 
 import os
 import threading
-from functools import lru_cache
+from collections.abc import Callable
 from typing import NamedTuple
 
 from slimtrain.native import build
 
 SWITCH = "SLIMTRAIN_NATIVE"
 """Set to 0, this variable leaves the native part out."""
+
+
+WIDEST = 16
+"""Floats in the widest vectors of a CPU: the native part's own kernels write whole ones."""
 
 
 class State(NamedTuple):
@@ -22,6 +26,7 @@ class State(NamedTuple):
 
 
 _loading = threading.Lock()
+_known: list[State] = []
 
 
 def ready() -> bool:
@@ -29,28 +34,23 @@ def ready() -> bool:
     return state().ready
 
 
-def state() -> State:
-    """The native part's state; the first call builds and loads it, which may take half a minute."""
+def state(building: Callable[[], None] = lambda: None) -> State:
+    """The native part's state; the first call builds and loads it.
+
+    Args:
+        building: called before it is built, which may take half a minute; not where it was built before.
+    """
     with _loading:
-        return _state()
+        if not _known:
+            _known.append(_loaded(building))
+        return _known[0]
 
 
-def built() -> bool:
-    """Whether the next call of `state` will be quick: nothing is to be built."""
-    if os.environ.get(SWITCH) == "0":
-        return True
-    try:
-        return build.place(build.recipe()).exists()
-    except build.Unavailable:
-        return True
-
-
-@lru_cache(maxsize=1)
-def _state() -> State:
+def _loaded(building: Callable[[], None]) -> State:
     if os.environ.get(SWITCH) == "0":
         return State(False, f"convolutions: XLA ({SWITCH}=0)")
     try:
-        library = build.library()
+        library = build.library(building)
         build.register(library)
     except build.Unavailable as reason:
         return State(False, f"convolutions: XLA ({reason})")

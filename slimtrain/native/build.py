@@ -7,17 +7,17 @@ It is made beside and renamed when it is whole and has passed the check, so that
 import ctypes
 import hashlib
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from slimtrain.cache import CacheError, private
-from slimtrain.machine import instructions, processor
+from slimtrain.machine import identity
 
 SOURCE = Path(__file__).parent / "source"
 FLAGS = ("-O3", "-std=c++17", "-march=native", "-fopenmp", "-fPIC", "-shared")
@@ -66,9 +66,7 @@ def recipe() -> Recipe:
         " ".join(FLAGS),
         *(f"{name} {version(name)}" for name in ("jaxlib", "onednn-cpu-gomp", "onednn-devel-cpu-gomp")),
         str(onednn),
-        platform.machine(),
-        processor(),
-        instructions(),
+        identity(),
         *(f"{path.name}\n{path.read_text()}" for path in sorted(SOURCE.iterdir())),
     ]
     key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:24]
@@ -83,11 +81,16 @@ def place(recipe: Recipe) -> Path:
         raise Unavailable(str(error)) from None
 
 
-def library() -> Path:
-    """The library, built and checked if it was not yet; raises Unavailable with the reason where it can't be."""
+def library(building: Callable[[], None]) -> Path:
+    """The library, built and checked if it was not yet, after a call of `building`.
+
+    Raises:
+        Unavailable: with the reason, where it can't be.
+    """
     made = recipe()
     path = place(made)
     if not path.exists():
+        building()
         with tempfile.TemporaryDirectory(dir=path.parents[1], prefix="building-") as beside:
             folder = Path(beside) / made.key
             folder.mkdir(mode=0o700)

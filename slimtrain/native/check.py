@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slimtrain.native import WIDEST
+
 Values = NDArray[Any]
 TOLERANCE = 2e-5
 """Largest difference, as a share of the largest value."""
-
-WIDEST = 16
-"""Floats in the widest vectors that a CPU has; the kernels of our own take whole vectors of results."""
 
 CASES = (
     # inputs, weights, stride, rate, padding (before, after), groups

@@ -13,7 +13,7 @@ from slimtrain.native import ready
 from slimtrain.net.choice import KINDS, Kind, Way, choose
 from slimtrain.net.geometry import Geometry, Shape
 from slimtrain.net.lowerings import WAYS, custom_call
-from slimtrain.net.native_calls import on_one_device
+from slimtrain.net.native_calls import described, on_one_device
 
 
 def forward(inputs: Array, weights: Array, geometry: Geometry) -> Array:
@@ -64,22 +64,20 @@ def _primitives() -> dict[Kind, Any]:
     return made
 
 
-def _described(kind: Kind, primitive: Any) -> None:
-    """Tells JAX a primitive's shape, how it is run by itself, mapped and lowered."""
-    from jax.interpreters import batching, mlir
+def _computed(kind: Kind, way: Way) -> Any:
+    """A way as a function of the two arrays, in JAX's own operations."""
+    return lambda first, second, *, geometry: WAYS[way][kind](first, second, geometry)
 
-    def mapped(arguments: Any, axes: Any, *, geometry: Geometry) -> tuple[Array, int]:
-        return jax.vmap(lambda first, second: WAYS["xla"][kind](first, second, geometry), axes)(*arguments), 0
+
+def _described(kind: Kind, primitive: Any) -> None:
+    def shaped(first: Any, second: Any, *, geometry: Geometry) -> Any:
+        return jax.core.ShapedArray(_result(kind, geometry), first.dtype)
 
     def lowered(context: Any, *arguments: Any, geometry: Geometry) -> Any:
         way = chosen(kind, geometry, str(context.avals_in[0].dtype)) if on_one_device(context) else "xla"
         return _rule(kind, way)(context, *arguments, geometry=geometry)
 
-    primitive.def_abstract_eval(lambda x, y, *, geometry: jax.core.ShapedArray(_result(kind, geometry), x.dtype))
-    primitive.def_impl(lambda x, y, *, geometry: _alone(kind, geometry)(x, y))
-    batching.primitive_batchers[primitive] = mapped
-    mlir.register_lowering(primitive, _rule(kind, "xla"))
-    mlir.register_lowering(primitive, lowered, platform="cpu")
+    described(primitive, _computed(kind, "xla"), shaped, lowered)
 
 
 def _rule(kind: Kind, way: Way) -> Any:
@@ -88,8 +86,7 @@ def _rule(kind: Kind, way: Way) -> Any:
 
     if way in custom_call.TARGETS:
         return custom_call.rule(kind, way)
-    computed = WAYS[way][kind]
-    return mlir.lower_fun(lambda first, second, *, geometry: computed(first, second, geometry), multiple_results=False)
+    return mlir.lower_fun(_computed(kind, way), multiple_results=False)
 
 
 def _linear(made: dict[Kind, Any]) -> None:
@@ -110,9 +107,3 @@ def _linear(made: dict[Kind, Any]) -> None:
         lambda ct, outputs, g: input_gradient(outputs, ct, g),
         lambda ct, inputs, g: forward(inputs, ct, g),
     )
-
-
-@lru_cache(maxsize=1024)
-def _alone(kind: Kind, geometry: Geometry) -> Any:
-    """One of the three outside any compiled function."""
-    return jax.jit(lambda first, second: _primitives()[kind].bind(first, second, geometry=geometry))

@@ -3,13 +3,11 @@
 from math import prod
 from typing import Literal
 
+from slimtrain.native import WIDEST
 from slimtrain.net.geometry import Geometry
 
 Kind = Literal["forward", "input_gradient", "weights_gradient"]
 KINDS: tuple[Kind, ...] = ("forward", "input_gradient", "weights_gradient")
-
-WIDEST = 16
-"""Floats in the widest vectors of a CPU: the native part's own kernels write whole ones."""
 
 TAPS = 7**2
 """Taps up to which a depthwise kernel is written out, a product each: the compiler's time grows with them."""
@@ -20,7 +18,7 @@ Way = Literal["xla", "product", "shifted", "phases", "columns", "direct", "onedn
 def choose(kind: Kind, geometry: Geometry, dtype: str, native: bool) -> Way:
     """The way that a convolution or gradient takes on one CPU.
 
-    The rules are what was fastest of the shapes of the nets in `configs/`; see tests/benchmarks/RESULTS.md.
+    The rules are what was fastest at shapes of the nets in `configs/`.
 
     Args:
         kind: which of the three.

@@ -46,7 +46,12 @@ class Geometry:
     @property
     def flops(self) -> int:
         """Operations of the convolution, and of each of its gradients: two a multiply-add."""
-        return 2 * prod(self.outputs) * prod(self.weights[:-1])
+        return operations(self.outputs, self.weights)
+
+
+def operations(outputs: Shape, weights: Shape) -> int:
+    """Operations of a convolution of such outputs and weights, over the whole batch."""
+    return 2 * prod(outputs) * prod(weights[:-1])
 
 
 def geometry(

@@ -1,11 +1,10 @@
 """The doors of convolutions: how one is computed is chosen behind them, and the rest of the code is unaware."""
 
 from collections.abc import Sequence
-from math import prod
 
 from slimtrain.lazy import Array, jnp
 from slimtrain.net import bilinear
-from slimtrain.net.geometry import geometry, transposed_geometry
+from slimtrain.net.geometry import geometry, operations, transposed_geometry
 
 
 def convolution(
@@ -63,4 +62,4 @@ def channels_back(values: Array, data_format: str) -> Array:
 
 def convolution_flops(outputs: Array, weights: Array) -> int:
     """Operations of a convolution: two a multiply-add, over the whole batch."""
-    return 2 * prod(outputs.shape) * prod(weights.shape[:-1])
+    return operations(outputs.shape, weights.shape)

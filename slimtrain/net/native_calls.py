@@ -44,19 +44,36 @@ def attributes(numbers: dict[str, Any]) -> dict[str, Any]:
     return {name: np.int64(n) if isinstance(n, int) else np.array(n, np.int64) for name, n in numbers.items()}
 
 
-def _made(name: str, plain: Plain, told: Callable[..., dict[str, Any]]) -> Any:
-    from jax.extend.core import Primitive
+def described(primitive: Any, plain: Plain, shaped: Callable[..., Any], lowered: Callable[..., Any]) -> None:
+    """Tells JAX how a primitive of one result is run by itself, mapped and lowered; static values come by name.
+
+    Args:
+        primitive: a new primitive.
+        plain: what it is in JAX's own operations: mapped, and on all devices but CPUs.
+        shaped: gives the result's abstract value.
+        lowered: the lowering rule for CPUs.
+    """
     from jax.interpreters import batching, mlir
 
-    made = Primitive(name)
+    def mapped(arrays: Any, axes: Any, /, **static: Any) -> tuple[Array, int]:
+        return jax.vmap(lambda *a: plain(*a, **static), axes)(*arrays), 0
+
+    primitive.def_abstract_eval(shaped)
+    primitive.def_impl(lambda *arrays, **static: _alone(primitive, tuple(static.items()))(*arrays))
+    batching.primitive_batchers[primitive] = mapped
+    mlir.register_lowering(primitive, mlir.lower_fun(plain, multiple_results=False))
+    mlir.register_lowering(primitive, lowered, platform="cpu")
+
+
+def _made(name: str, plain: Plain, told: Callable[..., dict[str, Any]]) -> Any:
+    from jax.extend.core import Primitive
+    from jax.interpreters import mlir
+
     otherwise = mlir.lower_fun(plain, multiple_results=False)
 
     def shaped(*arrays: Any, **static: Any) -> Any:
         like = jax.eval_shape(lambda *a: plain(*a, **static), *arrays)
         return jax.core.ShapedArray(like.shape, like.dtype)
-
-    def mapped(arrays: Any, axes: Any, /, **static: Any) -> tuple[Array, int]:
-        return jax.vmap(lambda *a: plain(*a, **static), axes)(*arrays), 0
 
     def lowered(context: Any, /, *arrays: Any, **static: Any) -> Any:
         single = all(str(aval.dtype) == "float32" for aval in context.avals_in)
@@ -64,15 +81,12 @@ def _made(name: str, plain: Plain, told: Callable[..., dict[str, Any]]) -> Any:
             return otherwise(context, *arrays, **static)
         return jax.ffi.ffi_lowering(f"slimtrain_{name}")(context, *arrays, **attributes(told(**static)))
 
-    made.def_abstract_eval(shaped)  # type: ignore[no-untyped-call]
-    made.def_impl(lambda *arrays, **static: _alone(made, tuple(static.items()))(*arrays))  # type: ignore[no-untyped-call]
-    batching.primitive_batchers[made] = mapped
-    mlir.register_lowering(made, otherwise)
-    mlir.register_lowering(made, lowered, platform="cpu")
+    made = Primitive(name)
+    described(made, plain, shaped, lowered)
     return made
 
 
 @lru_cache(maxsize=1024)
-def _alone(primitive: Any, numbers: tuple[tuple[str, Any], ...]) -> Any:
+def _alone(primitive: Any, static: tuple[tuple[str, Any], ...]) -> Any:
     """A primitive outside any compiled function."""
-    return jax.jit(lambda *arrays: primitive.bind(*arrays, **dict(numbers)))
+    return jax.jit(lambda *arrays: primitive.bind(*arrays, **dict(static)))

@@ -1,8 +1,6 @@
 // Convolutions of few channels, and their gradients by the inputs where the stride is 1: a tile of outputs, `tall` pixels
 // by two vectors of channels, stays in registers over the whole kernel.
 
-#include <utility>
-
 #include "parts.h"
 #include "plane.h"
 #include "vectors.h"
@@ -18,40 +16,29 @@ struct Kernel {  // how far taps are apart in a tile's inputs
 
 // Tall pixels that are `step` numbers apart, Wide vectors; the weights are [rows][groups][length][Wide vectors].
 template <int Tall, int Wide>
-void outputs_of(const float* x, const float* w, const Kernel& kernel, int64_t step, float* y, int64_t out) {
-  Vector total[Tall][Wide] = {};
-  for (int64_t row = 0; row < kernel.rows; ++row) {
-    for (int64_t group = 0; group < kernel.groups; ++group) {
-      const float* a = x + row * kernel.row_step + group * kernel.group_step;
-      for (int64_t i = 0; i < kernel.length; ++i, ++a, w += Wide * lanes) {
-        Vector right[Wide];
+struct OutputsOf {
+  static void run(const float* x, const float* w, const Kernel& kernel, int64_t step, float* y, int64_t out) {
+    Vector total[Tall][Wide] = {};
+    for (int64_t row = 0; row < kernel.rows; ++row) {
+      for (int64_t group = 0; group < kernel.groups; ++group) {
+        const float* a = x + row * kernel.row_step + group * kernel.group_step;
+        for (int64_t i = 0; i < kernel.length; ++i, ++a, w += Wide * lanes) {
+          Vector right[Wide];
 #pragma GCC unroll 2
-        for (int j = 0; j < Wide; ++j) right[j] = load(w + j * lanes);
+          for (int j = 0; j < Wide; ++j) right[j] = load(w + j * lanes);
 #pragma GCC unroll 16
-        for (int p = 0; p < Tall; ++p)
+          for (int p = 0; p < Tall; ++p)
 #pragma GCC unroll 2
-          for (int j = 0; j < Wide; ++j) total[p][j] += a[p * step] * right[j];
+            for (int j = 0; j < Wide; ++j) total[p][j] += a[p * step] * right[j];
+        }
       }
     }
-  }
 #pragma GCC unroll 16
-  for (int p = 0; p < Tall; ++p)
+    for (int p = 0; p < Tall; ++p)
 #pragma GCC unroll 2
-    for (int j = 0; j < Wide; ++j) store(y + p * out + j * lanes, total[p][j]);
-}
-
-using OutputsOf = void (*)(const float*, const float*, const Kernel&, int64_t, float*, int64_t);
-
-template <int Wide, int... Less>
-OutputsOf with_height(int64_t height, std::integer_sequence<int, Less...>) {
-  static constexpr OutputsOf all[] = {outputs_of<Less + 1, Wide>...};
-  return all[height - 1];
-}
-
-OutputsOf tile_of(int64_t height, bool pair) {
-  const auto heights = std::make_integer_sequence<int, tall>();
-  return pair ? with_height<2>(height, heights) : with_height<1>(height, heights);
-}
+      for (int j = 0; j < Wide; ++j) store(y + p * out + j * lanes, total[p][j]);
+  }
+};
 
 enum Buffer { packed_weights, padded_inputs };
 
@@ -89,7 +76,7 @@ void band(const Plane& p, const float* x, const float* w, int64_t example, int64
       float* to = y + ((example * p.rows + row) * p.columns) * p.out + out;
       for (int64_t tile = 0; tile < tiles; ++tile) {  // of even heights: a small last one would waste registers
         const int64_t column = begin_of(tile, tiles, p.columns), end = begin_of(tile + 1, tiles, p.columns);
-        tile_of(end - column, pair)(from + column * step, w + out * depth, kernel, step, to + column * p.out, p.out);
+        tile_of<OutputsOf>(end - column, pair)(from + column * step, w + out * depth, kernel, step, to + column * p.out, p.out);
       }
     }
   }

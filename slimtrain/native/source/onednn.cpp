@@ -143,20 +143,15 @@ void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::Th
   });
 }
 
-// Each part of the batch has a gradient of its own; they are added in order, so that the sum is always the same.
 void to_weights(const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool& pool) {
-  const int64_t parts = parts_of(pool, g.batch), size = g.weights_size();
   const memory::desc wanted = weights_of(g);
-  float* sums = parts == 1 ? w : static_cast<float*>(kept(shared_weights, parts * size * sizeof(float)));
-  in_parts(pool, parts, [&](int64_t part) {
+  sum_over_batch(pool, g.batch, g.weights_size(), shared_weights, w, [&](int64_t from, int64_t count, float* sums) {
     stream();
-    const int64_t from = begin_of(part, parts, g.batch), to = begin_of(part + 1, parts, g.batch);
-    const Made& one = made(Kind::weights_gradient, g, to - from);
+    const Made& one = made(Kind::weights_gradient, g, count);
     void* found = kept(own_weights, one.weights.get_size());
     run(Kind::weights_gradient, one, x + from * g.input_size(), found, y + from * g.output_size());
-    reorder(one.weights, found, wanted, sums + part * size);
+    reorder(one.weights, found, wanted, sums);
   });
-  add_up(pool, sums, parts, size, w);
 }
 
 template <Kind kind>

@@ -61,18 +61,6 @@ inline int64_t parts_of(const xla::ffi::ThreadPool& pool, int64_t batch) {
   return std::max<int64_t>(1, std::min<int64_t>(pool.num_threads(), batch));
 }
 
-// The sum of the parts' results, [parts][size], in the parts' order, so that it is the same every time.
-inline void add_up(xla::ffi::ThreadPool& pool, const float* found, int64_t parts, int64_t size, float* total) {
-  if (found == total) return;
-  in_parts(pool, parts, [&](int64_t part) {
-    for (int64_t i = begin_of(part, parts, size); i < begin_of(part + 1, parts, size); ++i) {
-      float sum = found[i];
-      for (int64_t other = 1; other < parts; ++other) sum += found[other * size + i];
-      total[i] = sum;
-    }
-  });
-}
-
 // Memory of one thread for one purpose, kept from call to call. `which` parts buffers that are in use at once.
 inline void* kept(int which, size_t bytes) {
   struct Free {
@@ -90,6 +78,27 @@ inline void* kept(int which, size_t bytes) {
     }
   }
   return memory[which].get();
+}
+
+// Adds up what work(first example, number of examples, sums [size]) finds of each part of a batch, in the parts' order,
+// so that the total is the same every time. `which` is the buffer that the parts' sums are kept in.
+template <typename Work>
+void sum_over_batch(xla::ffi::ThreadPool& pool, int64_t batch, int64_t size, int which, float* total,
+                    const Work& work) {
+  const int64_t parts = parts_of(pool, batch);
+  float* found = parts == 1 ? total : static_cast<float*>(kept(which, parts * size * sizeof(float)));
+  in_parts(pool, parts, [&](int64_t part) {
+    const int64_t from = begin_of(part, parts, batch);
+    work(from, begin_of(part + 1, parts, batch) - from, found + part * size);
+  });
+  if (parts == 1) return;
+  in_parts(pool, parts, [&](int64_t part) {
+    for (int64_t i = begin_of(part, parts, size); i < begin_of(part + 1, parts, size); ++i) {
+      float sum = found[i];
+      for (int64_t other = 1; other < parts; ++other) sum += found[other * size + i];
+      total[i] = sum;
+    }
+  });
 }
 
 }  // namespace slimtrain

@@ -3,6 +3,7 @@
 // A chunk of output rows is copied once: the inputs with their padding, in tiles of `tall` channels, the outputs'
 // gradient in tiles of two vectors, so that the inner loop reads both from the nearest cache. Where the inputs have few
 // channels, a row of the kernel is read as one channel axis of kernel width times channels instead.
+
 #include <algorithm>
 #include <vector>
 
@@ -23,42 +24,31 @@ struct Walk {  // over the pixels of a chunk: where each row of inputs starts, h
 
 // Adds to a tile of the gradient, [Tall rows of `out`][Wide vectors].
 template <int Tall, int Wide>
-void add_products(const float* x, const float* y, const Walk& walk, int64_t width, float* sums, int64_t out) {
-  Vector total[Tall][Wide];
+struct AddProducts {
+  static void run(const float* x, const float* y, const Walk& walk, int64_t width, float* sums, int64_t out) {
+    Vector total[Tall][Wide];
 #pragma GCC unroll 16
-  for (int i = 0; i < Tall; ++i)
+    for (int i = 0; i < Tall; ++i)
 #pragma GCC unroll 2
-    for (int j = 0; j < Wide; ++j) total[i][j] = load(sums + i * out + j * lanes);
-  for (const int64_t start : walk.starts) {
-    const float* a = x + start;
-    for (int64_t column = 0; column < walk.columns; ++column, a += walk.step, y += width) {
-      Vector right[Wide];
+      for (int j = 0; j < Wide; ++j) total[i][j] = load(sums + i * out + j * lanes);
+    for (const int64_t start : walk.starts) {
+      const float* a = x + start;
+      for (int64_t column = 0; column < walk.columns; ++column, a += walk.step, y += width) {
+        Vector right[Wide];
 #pragma GCC unroll 2
-      for (int j = 0; j < Wide; ++j) right[j] = load(y + j * lanes);
+        for (int j = 0; j < Wide; ++j) right[j] = load(y + j * lanes);
 #pragma GCC unroll 16
-      for (int i = 0; i < Tall; ++i)
+        for (int i = 0; i < Tall; ++i)
 #pragma GCC unroll 2
-        for (int j = 0; j < Wide; ++j) total[i][j] += a[i] * right[j];
+          for (int j = 0; j < Wide; ++j) total[i][j] += a[i] * right[j];
+      }
     }
-  }
 #pragma GCC unroll 16
-  for (int i = 0; i < Tall; ++i)
+    for (int i = 0; i < Tall; ++i)
 #pragma GCC unroll 2
-    for (int j = 0; j < Wide; ++j) store(sums + i * out + j * lanes, total[i][j]);
-}
-
-using AddProducts = void (*)(const float*, const float*, const Walk&, int64_t, float*, int64_t);
-
-template <int Wide, int... Less>
-AddProducts with_height(int64_t height, std::integer_sequence<int, Less...>) {
-  static constexpr AddProducts all[] = {add_products<Less + 1, Wide>...};
-  return all[height - 1];
-}
-
-inline AddProducts tile_of(int64_t height, bool pair) {
-  const auto heights = std::make_integer_sequence<int, tall>();
-  return pair ? with_height<2>(height, heights) : with_height<1>(height, heights);
-}
+      for (int j = 0; j < Wide; ++j) store(sums + i * out + j * lanes, total[i][j]);
+  }
+};
 
 enum Buffer { packed_inputs, packed_outputs, parts_sums };
 
@@ -88,7 +78,6 @@ class WeightsGradient {
 
  private:
   static constexpr int64_t few = 16, most_pixels = 768, cache = 640 * 1024;
-  
   Plane p_;
   bool merged_;
   int64_t tile_;       // channels of a tile of inputs
@@ -103,7 +92,7 @@ class WeightsGradient {
       const int64_t example = row / p_.rows, top = row % p_.rows, bottom = std::min(p_.rows, top + last - row);
       for (int64_t r = top; r < bottom; ++r)
         starts.push_back((static_cast<int64_t>(sources.size()) + (r - top) * p_.stride_y) * span_ * tile_);
-      const int64_t read = (bottom - top - 1) * p_.stride_y + (p_.kernel_height - 1) * p_.rate_y + 1;
+      const int64_t read = p_.reach(bottom - top);
       for (int64_t r = 0; r < read; ++r) sources.emplace_back(example, top * p_.stride_y - p_.before_y + r);
       row += bottom - top;
     }
@@ -134,7 +123,7 @@ class WeightsGradient {
           const int64_t kx = j / p_.in, channel = j % p_.in;
           most = std::min<int64_t>(tall, merged_ ? across - j : p_.in - channel);
           const float* from = merged_ ? rows + j : rows + channel / tile_ * area + kx * p_.rate_x * tile_;
-          tile_of(most, pair)(from, strip, walk, width, target + j * p_.out, p_.out);
+          tile_of<AddProducts>(most, pair)(from, strip, walk, width, target + j * p_.out, p_.out);
         }
       }
     }
@@ -149,15 +138,11 @@ ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> inputs, 
   if (g.groups != 1 || g.kernel.size() > 2 || g.out % lanes != 0)
     return ffi::Error::InvalidArgument("takes one or two dimensions, one group, outputs in whole vectors");
   const WeightsGradient one(g);
-  const int64_t parts = parts_of(pool, g.batch), size = g.weights_size();
-  float* target = result->typed_data();
-  float* sums = parts == 1 ? target : static_cast<float*>(kept(parts_sums, parts * size * sizeof(float)));
-  in_parts(pool, parts, [&](int64_t part) {
-    const int64_t from = begin_of(part, parts, g.batch), count = begin_of(part + 1, parts, g.batch) - from;
-    one.run(inputs.typed_data() + from * g.input_size(), outputs.typed_data() + from * g.output_size(), count,
-            sums + part * size);
-  });
-  add_up(pool, sums, parts, size, target);
+  sum_over_batch(pool, g.batch, g.weights_size(), parts_sums, result->typed_data(),
+                 [&](int64_t from, int64_t count, float* sums) {
+                   one.run(inputs.typed_data() + from * g.input_size(), outputs.typed_data() + from * g.output_size(),
+                           count, sums);
+                 });
   return ffi::Error::Success();
 } catch (const std::exception& error) {
   return ffi::Error::Internal(error.what());
