@@ -1,18 +1,19 @@
 """What has to be set before JAX starts, added to the user's own settings and never in their place."""
 
 import os
-import platform
-import stat
 import sys
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from slimtrain import __version__
-from slimtrain.machine import instructions, processor
+from slimtrain.cache import CacheError, private, root
+from slimtrain.machine import cores, identity
 
 YNN = "--xla_cpu_experimental_ynn_fusion_type"
 CACHE = "JAX_COMPILATION_CACHE_DIR"
+PROGRAMS = "xla"
+"""The folder of compiled programs in the user's cache."""
 CACHE_BYTES = 2**30
 """How much may lie in the cache of compiled programs; the longest unused go first."""
 
@@ -45,26 +46,22 @@ def cache_directory(extra: str = "") -> Path | None:
     """
     if os.environ.get("SLIMTRAIN_CACHE", "1").lower() in ("0", "no", "off", "false"):
         return None
-    kind = sha256(f"{_machine()}\n{extra}".encode()).hexdigest()[:16]
-    root = _cache_root()
-    if not root.is_absolute():  # there is no home
-        return None
-    folder = root / f"{__version__}-{_jaxlib()}-{kind}"
+    kind = sha256(f"{identity()}\n{cores()}\n{extra}".encode()).hexdigest()[:16]
     try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        for path in (root, folder):
-            path.mkdir(mode=0o700, exist_ok=True)
-        return folder if all(map(_private, (root, folder))) else None
-    except OSError:
+        return private(PROGRAMS, f"{__version__}-{_jaxlib()}-{kind}")
+    except CacheError:
         return None
 
 
 def trim_cache(limit: int = CACHE_BYTES) -> None:
     """Deletes the programs that were not used for longest, until those that are left take `limit` bytes at most."""
-    root = _cache_root()
-    if not os.environ.get(CACHE, "").startswith(f"{root}{os.sep}"):
+    try:
+        folder = root() / PROGRAMS
+    except CacheError:
         return
-    found = [(max(s.st_atime, s.st_mtime), s.st_size, path) for path in root.rglob("*-cache") if (s := _told(path))]
+    if not os.environ.get(CACHE, "").startswith(f"{folder}{os.sep}"):
+        return
+    found = [(max(s.st_atime, s.st_mtime), s.st_size, path) for path in folder.rglob("*-cache") if (s := _told(path))]
     total = sum(size for _, size, _ in found)
     for _, size, path in sorted(found):
         if total <= limit:
@@ -73,28 +70,11 @@ def trim_cache(limit: int = CACHE_BYTES) -> None:
         total -= size
 
 
-def _cache_root() -> Path:
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (given if given.is_absolute() else Path(os.path.expanduser("~/.cache"))) / "slimtrain" / "xla"
-
-
-def _private(path: Path) -> bool:
-    """Whether a folder is this user's, and closed to all others."""
-    found = path.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
-
-
 def _told(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
     except OSError:  # another process deleted it
         return None
-
-
-def _machine() -> str:
-    """The kind of CPU: its model, what it can do, and how many cores there are to divide work among."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return "\n".join([platform.machine(), processor(), instructions(), str(cores)])
 
 
 def _jaxlib() -> str:

@@ -1,6 +1,7 @@
 """Where slimtrain keeps what can be made again: a directory that only its user can read or change."""
 
 import os
+import stat
 from pathlib import Path
 
 
@@ -8,22 +9,40 @@ class CacheError(Exception):
     """The cache can't be used; the text says why."""
 
 
-def private(name: str) -> Path:
+def private(*names: str) -> Path:
     """A directory in the user's cache, made if it is not there; code is loaded from it, so it has to be the user's own.
 
     Args:
-        name: of the directory.
+        names: of the directory, and of those inside it on the way.
 
     Raises:
-        CacheError: it can't be made, or others could write to it.
+        CacheError: it can't be made, or is not closed to others.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    path = Path(base) / "slimtrain" / name
+    path = root()
+    wanted = path.joinpath(*names)
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.stat()
+        path.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            path = path / name
+            path.mkdir(mode=0o700, exist_ok=True)
+            _need_own(path)
     except OSError as error:
-        raise CacheError(f"{path}: {error.strerror}") from None
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise CacheError(f"{path} can be written by others; delete it, or chmod 700")
-    return path
+        raise CacheError(f"{wanted}: {error.strerror}") from None
+    return wanted
+
+
+def root() -> Path:
+    """`slimtrain` in `XDG_CACHE_HOME`, or in `~/.cache`; raises CacheError where there is no home."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    base = given if given.is_absolute() else Path(os.path.expanduser("~/.cache"))
+    if not base.is_absolute():
+        raise CacheError("there is no home directory; set XDG_CACHE_HOME")
+    return base / "slimtrain"
+
+
+def _need_own(path: Path) -> None:
+    found = path.lstat()
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if not own or found.st_mode & 0o077:
+        done = "written" if not own or found.st_mode & 0o022 else "read"
+        raise CacheError(f"{path} can be {done} by others; delete it, or chmod 700")

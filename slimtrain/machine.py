@@ -1,7 +1,9 @@
-"""The machine's processor, as the system tells of it."""
+"""The machine's processor, as the system tells of it, and how much of it this process may use."""
 
+import os
 import platform
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 
@@ -15,6 +17,17 @@ def instructions() -> str:
     return _told("flags") or _told("Features")
 
 
+def identity() -> str:
+    """What the code that is made for this processor depends on."""
+    return "\n".join([platform.machine(), processor(), instructions()])
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
 def _told(what: str) -> str:
     """What the kernel tells of the first core."""
     with suppress(OSError):

@@ -19,9 +19,9 @@ MAY = {
     "net": {"config", "errors", "lazy", "native"},
     "train": {"net", "config", "errors", "lazy"},
     "wire": set(),
-    "data": {"config", "errors", "wire"},
+    "data": {"config", "errors", "machine", "wire"},
     "store": {"errors", "wire"},
-    "backend": {"machine", "__init__"},
+    "backend": {"cache", "machine", "__init__"},
     "memory": set(),
     "jobs": {
         *("train", "net", "config", "data", "store", "errors", "lazy", "backend"),

@@ -1,21 +1,16 @@
 """Batches that are made before they are wanted, by threads that end with the block that started them."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from slimtrain.data.preprocess.pipeline import Each
+from slimtrain.machine import cores as cores
 
 T = TypeVar("T")
 AHEAD = 2
 """How many batches are made or kept before they are wanted."""
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -7,10 +7,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from slimtrain.data.ahead import cores, workers
+from slimtrain.data.ahead import workers
 from slimtrain.data.formats.files import refusal
 from slimtrain.data.records import Pictures, Split
 from slimtrain.errors import DataError, Problem
+from slimtrain.machine import cores
 
 Channels = Literal[1, 3]
 OnError = Literal["fail", "skip"]

@@ -16,6 +16,7 @@ from slimtrain.data.preprocess import pipeline
 from slimtrain.data.records import Dataset, Split
 from slimtrain.errors import DataError, Problem
 from slimtrain.lazy import jax
+from slimtrain.machine import cores
 from slimtrain.net.graph import bind
 
 
@@ -90,7 +91,7 @@ class Feed:
     @contextmanager
     def _ahead(self, make: Callable[..., Batch], stop: int) -> Iterator[Callable[[int], Batch]]:
         with ExitStack() as stack:
-            each = stack.enter_context(ahead.workers(self.asked.workers or ahead.cores()))
+            each = stack.enter_context(ahead.workers(self.asked.workers or cores()))
             # In the thread, for the copy to the device takes longer than making small images does.
             yield stack.enter_context(ahead.ahead(lambda number: jax.device_put(make(number, each=each)), stop))
 

@@ -12,12 +12,11 @@ from slimtrain import __version__
 from slimtrain.config.document import Document
 from slimtrain.config.records import LayerPlan
 from slimtrain.config.resolved import resolved
-from slimtrain.data.ahead import cores
 from slimtrain.data.records import Dataset
 from slimtrain.jobs.build import Network
 from slimtrain.jobs.facts import facts_of
 from slimtrain.jobs.plain import plain_value
-from slimtrain.machine import processor
+from slimtrain.machine import cores, processor
 from slimtrain.net.scope import VarSpec
 from slimtrain.store.rundir import RunDir, write_json, write_text
 from slimtrain.train.devices import environment

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from slimtrain.backend import YNN
 from slimtrain.cache import CacheError, private
-from slimtrain.data.ahead import cores
 from slimtrain.errors import Problem, SlimtrainError, WriteError
 from slimtrain.jobs.talk import Talk
 from slimtrain.lazy import jax
-from slimtrain.machine import instructions, processor
+from slimtrain.machine import cores, identity
 from slimtrain.store.files import write_text
 
 VARIABLE = "SLIMTRAIN_SELF_TEST"
@@ -102,5 +101,4 @@ def _circumstances() -> str:
     variables = (f"{name}={os.environ[name]}" for name in named)
     kernels = hashlib.sha256(KERNELS.read_bytes()).hexdigest()
     python = f"python {platform.python_version()} {sys.executable}"
-    machine = f"{processor()}, {cores()} cores: {instructions()}"
-    return "\n".join([*versions, python, *variables, machine, f"kernels {kernels}", ""])
+    return "\n".join([*versions, python, *variables, identity(), f"{cores()} cores", f"kernels {kernels}", ""])

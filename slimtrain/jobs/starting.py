@@ -1,9 +1,9 @@
 """What comes once before a job computes: whether JAX computes right here, and what the job computes with."""
 
 from slimtrain import native
-from slimtrain.data.ahead import cores
 from slimtrain.jobs.selftest import need_right_numbers
 from slimtrain.jobs.talk import Talk
+from slimtrain.machine import cores
 from slimtrain.train.devices import environment
 
 
@@ -28,6 +28,4 @@ def convolutions(talk: Talk) -> str:
     """What computes convolutions; on a CPU the native part, which is built now if it was not."""
     if environment()["backend"] != "cpu":
         return "convolutions: XLA"
-    if not native.built():
-        talk.say("building the native part for this machine, once")
-    return native.state().told
+    return native.state(lambda: talk.say("building the native part for this machine, once")).told

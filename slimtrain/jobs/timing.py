@@ -13,7 +13,6 @@ import numpy as np
 
 from slimtrain.config.document import Document
 from slimtrain.config.records import LayerPlan, Plan
-from slimtrain.data.ahead import cores
 from slimtrain.errors import ConfigError, Problem
 from slimtrain.jobs.build import ABSTRACT_BATCH, Network, layer_fields, make_task, need_training, network
 from slimtrain.jobs.lowered import ways
@@ -21,6 +20,7 @@ from slimtrain.jobs.peak import product
 from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.lazy import jax, jnp
+from slimtrain.machine import cores
 from slimtrain.net.graph import forward
 from slimtrain.net.passes import apply, declare, init
 from slimtrain.train.devices import (

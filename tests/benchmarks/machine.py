@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from slimtrain.machine import processor
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -15,7 +17,7 @@ def machine() -> dict[str, Any]:
     """The machine, the time, the revision of slimtrain."""
     return {
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
-        "cpu": _processor(),
+        "cpu": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "system": f"{platform.system()} {platform.release()}",
@@ -30,13 +32,6 @@ def line(found: dict[str, Any]) -> str:
     """It as a line of text."""
     told = "{date}, {cores} cores of {cpu}, {memory_gb} GB, {system}, Python {python}, slimtrain {revision}"
     return f"{told}, load {{load}} at the start.".format(**found)
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    named = [text.partition(":")[2].strip() for text in lines if text.startswith("model name")]
-    return named[0] if named else platform.machine()
 
 
 def _revision() -> str:

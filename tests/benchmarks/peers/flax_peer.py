@@ -11,7 +11,7 @@ import optax
 from cases import RATE
 from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
-from measuring import Asked, asked, batch, kernel, tell
+from measuring import Asked, asked, batch, kernel, stepping, tell
 
 
 class Conv(nn.Module):
@@ -181,14 +181,10 @@ def one_step(ask: Asked) -> tuple[int, Callable[[], Any]]:
         return (optax.apply_updates(parameters, moves), statistics, moments, number + 1), loss
 
     statistics = {n: v for n, v in variables.items() if n != "params"}
-    held = [(parameters, statistics, rule.init(parameters), jnp.int32(0))]
+    state = (parameters, statistics, rule.init(parameters), jnp.int32(0))
     number = sum(p.size for p in jax.tree.leaves(parameters))
 
-    def one() -> Any:
-        held[0], loss = step(held[0], images, labels)
-        return loss.block_until_ready()
-
-    return number, one
+    return number, stepping(step, state, images, labels)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from cases import RATE
 from keras import layers, ops
-from measuring import Asked, asked, batch, kernel, tell
+from measuring import Asked, asked, batch, kernel, stepping, tell
 
 
 def mlp(ask: Asked, rows: Any) -> Any:
@@ -157,14 +157,10 @@ def one_step(ask: Asked) -> tuple[int, Callable[[], Any]]:
         return (trained, other, moments), loss
 
     variables = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
-    held = [tuple([v.value for v in group] for group in variables)]
+    state = tuple([v.value for v in group] for group in variables)
     number = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
 
-    def one() -> Any:
-        held[0], loss = step(held[0], images, labels)
-        return loss.block_until_ready()
-
-    return number, one
+    return number, stepping(step, state, images, labels)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,17 @@ def kernel(shape: Sequence[int]) -> np.ndarray:
     return np.broadcast_to(values, tuple(shape)).astype(np.float32)
 
 
+def stepping(step: Callable[..., Any], state: Any, *given: Any) -> Callable[[], Any]:
+    """A function that takes the next of JAX's steps, (state, *given) to (state, loss), each time and gives its loss."""
+    held = [state]
+
+    def one() -> Any:
+        held[0], loss = step(held[0], *given)
+        return loss.block_until_ready()
+
+    return one
+
+
 def milliseconds(step: Callable[[], Any], steps: int) -> list[float]:
     """How long each call takes, after a warm-up; `step` returns when its loss is there."""
     for _ in range(WARM_UP):
