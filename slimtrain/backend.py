@@ -34,6 +34,17 @@ def prepare() -> None:
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
+DETERMINISTIC = ("--xla_gpu_deterministic_ops=true", "--xla_gpu_autotune_level=0")
+"""What a GPU needs to compute the same bits again: no atomics, no kernels chosen by a race. CPUs and TPUs need none."""
+
+
+def make_deterministic() -> None:
+    """Adds what a GPU needs to compute the same bits again, where the user has not set it; before JAX starts."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    missing = [flag for flag in DETERMINISTIC if flag.partition("=")[0] not in flags]
+    os.environ["XLA_FLAGS"] = " ".join([flags, *missing]).strip()
+
+
 def cache_directory(extra: str = "") -> Path | None:
     """The folder of compiled programs; None where `SLIMTRAIN_CACHE=0` says so or no private folder can be had.
 

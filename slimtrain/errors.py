@@ -102,6 +102,14 @@ class StoppedError(SlimtrainError):
         self.exit_code = 128 + signal_number
 
 
+class Interrupted(KeyboardInterrupt):
+    """A signal that came while there was nothing to save; raised where it arrived."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__()
+        self.signal_number = signal_number
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the up to three known words nearest to `word`, or nothing."""
     from difflib import get_close_matches  # here, since --help needs none

@@ -21,6 +21,10 @@ class Asked:
     level: int = 0
     as_json: bool = False
 
+    def words(self) -> list[str]:
+        """The target, overrides and plug-ins as they were typed."""
+        return [str(self.target), *self.overrides, *(f"--plugin={p}" for p in self.plugins)]
+
     def document(self) -> Any:
         """(document, run) of the config or run."""
         from slimtrain.jobs.target import document_of

@@ -2,13 +2,14 @@
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import click
 
-from slimtrain.errors import SlimtrainError, did_you_mean
+from slimtrain.errors import SlimtrainError, StoppedError, did_you_mean
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -25,10 +26,13 @@ class Group(click.Group):
         """Runs the command; every way it can fail ends in one line or several and a documented exit code."""
         try:
             return super().invoke(ctx)
+        except StoppedError as error:
+            leave_now(ctx, error.exit_code, map(str, error.problems))
         except SlimtrainError as error:
             leave(error.exit_code, map(str, error.problems))
-        except KeyboardInterrupt:
-            interrupted()
+        except KeyboardInterrupt as error:
+            number = signal.Signals(getattr(error, "signal_number", signal.SIGINT))
+            leave_now(ctx, 128 + number, [f"stopped by {number.name}"])
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
@@ -53,11 +57,18 @@ def leave(code: int, lines: Iterable[str]) -> NoReturn:
     raise SystemExit(code)
 
 
-def interrupted() -> NoReturn:
-    """Ends the process at once: taking the interpreter down after an interrupt inside JAX can crash."""
-    click.echo("stopped by SIGINT", err=True)
+def leave_now(ctx: click.Context, code: int, lines: Iterable[str]) -> NoReturn:
+    """As `leave`, without waiting for threads: they may compile for minutes, and an interrupt inside JAX can crash.
+
+    Only where the process is the command's own.
+    """
+    if not ctx.find_root().obj:
+        leave(code, lines)
+    for line in lines:
+        click.echo(line, err=True)
     sys.stdout.flush()
-    os._exit(130)
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def unexpected(error: Exception) -> tuple[int, list[str]]:

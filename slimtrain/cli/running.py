@@ -48,6 +48,13 @@ def taken_back(asked: Asked, resume: str | None) -> tuple[Asked, str | None]:
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take only these variables.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Start these variables fresh.")
 @click.option("--dry-run", is_flag=True, help="Check, build and compile, but train and write nothing.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Leave that long after the first signal, saved or not: before a scheduler kills.",
+)
+@click.option("--deterministic", is_flag=True, help="Refuse what may not end in the same bits another time.")
 def fit(
     asked: Asked,
     run_dir: Path | None,
@@ -56,9 +63,15 @@ def fit(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     dry_run: bool,
+    grace: float | None,
+    deterministic: bool,
 ) -> None:
     """Train the network of CONFIG."""
     ready(asked)
+    if deterministic:
+        from slimtrain.backend import make_deterministic
+
+        make_deterministic()
     asked, resume = taken_back(asked, resume)
     if resume is not None and init_from is not None:
         raise click.UsageError("--resume goes on with a run's own weights; --init-from starts from others. Give one.")
@@ -71,10 +84,9 @@ def fit(
     from slimtrain.jobs.restore import Filter
     from slimtrain.jobs.tables import fitted, planned
 
-    again = shlex.join(
-        ["slimtrain", "fit", str(asked.target), *asked.overrides, *(f"--plugin={p}" for p in asked.plugins)]
-    )
-    request = Request(document, run_dir, resume, init_from, Filter(include, exclude), sys.argv, again)
+    again = shlex.join(["slimtrain", "fit", *asked.words()])
+    chosen = Filter(include, exclude)
+    request = Request(document, run_dir, resume, init_from, chosen, sys.argv, again, grace, deterministic)
     talk = asked.talk()
     if dry_run:
         found = dry(request, talk)

@@ -8,9 +8,11 @@ from slimtrain.config.document import Document
 from slimtrain.data.records import Dataset
 from slimtrain.errors import CheckpointError, ConfigError, Problem
 from slimtrain.jobs.build import Network, feed, make_task, need_training, network, open_data
+from slimtrain.jobs.exactness import need_alike
 from slimtrain.jobs.facts import facts_of, unlike
 from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.restore import EVERY, Filter, Weights, fit_weights, load_state, resume_point, weights_from
+from slimtrain.jobs.talk import Talk
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import RunDir, create, default_path
 from slimtrain.train.step import State, Task
@@ -20,7 +22,8 @@ from slimtrain.train.step import State, Task
 class Request:
     """What `fit` was asked. `resume` is None for a new run, '' for the run's own newest checkpoint, or a place.
 
-    `command` is what was typed; `again` is the command that goes on with the run, less its directory.
+    `command` is what was typed; `again` is the command that goes on with the run, less its directory. `grace` is how
+    many seconds a signal leaves; `deterministic` refuses to compute what may not come out the same another time.
     """
 
     document: Document
@@ -30,6 +33,8 @@ class Request:
     chosen: Filter = EVERY
     command: Sequence[str] = ()
     again: str = ""
+    grace: float | None = None
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,15 +128,16 @@ def first_weights(request: Request, task: Task) -> tuple[Weights, str]:
     return fitted, f"training from the weights of {source}"
 
 
-def resumed_state(request: Request, task: Task, run: RunDir) -> tuple[State | None, str]:
+def resumed_state(request: Request, task: Task, run: RunDir, talk: Talk) -> tuple[State | None, str]:
     """The state to go on from, None where the run has none yet; and what to say of it."""
     checkpoint.recover(run)
     path, refused = resume_point(run, request.resume or "")
     if path is None:
         return None, "no checkpoint yet, "
-    state = load_state(task, path)
+    state, manifest = load_state(task, path)
     if int(state.seed) != request.document.seed:
         told = f"was trained with seed {int(state.seed)}, the config says {request.document.seed}"
         raise CheckpointError(Problem(str(path), told, f"resume with seed={int(state.seed)}"))
+    talk.warn(need_alike(path, manifest, strict=request.deterministic))
     told = "".join(f"{line}; going one back\n" for line in refused)
     return state, f"{told}resuming at step {int(state.step)}"

@@ -40,9 +40,11 @@ class Compiling:
 
     parts: Sequence[Future[Any]]
 
-    def finish(self, talk: Talk) -> Steps:
-        """The compiled steps; raises what compiling them raised."""
-        talk.waiting(lambda seconds: not wait(self.parts, seconds).not_done, "compiling the steps")
+    def finish(self, talk: Talk, stopped: Callable[[], Any] = lambda: False) -> Steps | None:
+        """The compiled steps, None where it was asked to stop before; raises what compiling them raised."""
+        talk.waiting(lambda seconds: bool(stopped()) or not wait(self.parts, seconds).not_done, "compiling the steps")
+        if stopped():
+            return None
         train, evaluate, several = (part.result() for part in self.parts)
         trim_cache()
         return Steps(train, several and Several(STEPS_PER_DISPATCH, several, stacked), evaluate)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from slimtrain.errors import StoppedError
 from slimtrain.jobs.begin import Prepared, claim, first_weights, prepare, resumed_state, start_warnings
 from slimtrain.jobs.begin import Request as Request
 from slimtrain.jobs.build import ABSTRACT_BATCH
 from slimtrain.jobs.compiling import compiling
 from slimtrain.jobs.evaluate import runner
+from slimtrain.jobs.exactness import need_repeatable
 from slimtrain.jobs.keeper import Keeper
+from slimtrain.jobs.leaving import leave
 from slimtrain.jobs.lints import training_warnings
 from slimtrain.jobs.records import write_records
 from slimtrain.jobs.signals import stopping
@@ -55,18 +56,16 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
     """
     began = time.monotonic()
     with ExitStack() as stack:
-        stop = stack.enter_context(stopping())
+        stop = stack.enter_context(stopping(request.grace))
         parts = prepare(request.document)
         _warn(parts, talk)
         if request.resume is None:
             talk.warn(start_warnings(request, parts))
         need_ready(talk)
         weights = first_weights(request, parts.task) if request.resume is None else None  # before anything is written
-        if stop:
-            raise StoppedError(stop.number, "stopped before anything was trained")
         run = claim(request)
         stack.enter_context(lock(run))
-        state, message = resumed_state(request, parts.task, run) if weights is None else (None, "")
+        state, message = resumed_state(request, parts.task, run, talk) if weights is None else (None, "")
         first = int(state.step) if state is not None else 0
         keeper = stack.enter_context(Keeper.open(run, parts.document, first))
         if first < parts.total or not run.env.exists():
@@ -76,9 +75,18 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         if state is None:
             given, told = weights or first_weights(request, parts.task)
             state, message = start(parts.task, request.document.seed, given), f"{message}{told}"
-        calls = ready.finish(talk)
-        evaluate = runner(parts.task, judging, calls.evaluate) if judging is not None else None
+        stop.at_once = False
         again = request.again or f"slimtrain fit {parts.document.path}"
+        if first < parts.total:
+            keeper.rehearse(state, talk)
+        calls = ready.finish(talk, lambda: stop)
+        if calls is None:
+            leave(keeper, state, stop, again)
+        keeper.finish()
+        if request.deterministic and first < parts.total:
+            with feeding.open(parts.total) as batch_at:
+                need_repeatable(calls.train, state, batch_at(first))
+        evaluate = runner(parts.task, judging, calls.evaluate) if judging is not None else None
         goal = f", to step {parts.total}" if first < parts.total else " is trained"
         talk.say(f"{message}: {run.path}{goal}")
         watch = train(Job(parts, calls, feeding, keeper, evaluate, talk, again), state, stop)

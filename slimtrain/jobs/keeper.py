@@ -1,18 +1,25 @@
-"""What a run keeps while it trains: metrics lines, checkpoints, which of them is best."""
+"""What a run keeps while it trains: metrics lines, checkpoints, which of them is best.
+
+Checkpoints are written by a thread: `save` copies the state and returns.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from slimtrain.config.document import Document
+from slimtrain.errors import Problem
+from slimtrain.jobs.exactness import CIRCUMSTANCES, circumstances
+from slimtrain.jobs.saving import Saver
+from slimtrain.jobs.talk import Talk
 from slimtrain.store import checkpoint, metrics
 from slimtrain.store.rundir import RunDir
-from slimtrain.train.devices import environment
 from slimtrain.train.objective import objective
-from slimtrain.train.state import to_arrays
+from slimtrain.train.state import Named, to_arrays
 from slimtrain.train.step import State
 
 
@@ -25,6 +32,7 @@ class Keeper:
     judge: str
     higher: bool
     write_line: Callable[[Mapping[str, Any]], None]
+    saver: Saver
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     @staticmethod
@@ -34,9 +42,9 @@ class Keeper:
         metrics.truncate_after(run, step)
         checkpoint.drop_after(run, step)
         judge, higher = judged_by(document)
-        with metrics.open_metrics(run) as write:
-            keeper = Keeper(run, document.train.keep, judge, higher, write, metrics.read(run))
-            keeper.repoint()
+        with metrics.open_metrics(run) as write, Saver.open() as saver:
+            keeper = Keeper(run, document.train.keep, judge, higher, write, saver, metrics.read(run))
+            keeper.settle(step)
             yield keeper
 
     def write(self, record: Mapping[str, Any]) -> None:
@@ -62,11 +70,9 @@ class Keeper:
         best = self.best_step()
         return sum(1 for line in self.lines if "eval/loss" in line and (best is None or line["step"] > best))
 
-    def repoint(self) -> None:
-        """Lets `best` name the best evaluation's checkpoint, where there is one."""
-        best = self.best_step()
-        if best is not None and (path := checkpoint.of_step(self.run, best)) is not None:
-            checkpoint.point(self.run, "best", path)
+    def settle(self, step: int) -> None:
+        """Makes up for what a run that died after its checkpoint of this step did not come to: pointers, pruning."""
+        _settle(self.run, self.keep, step, self.best_step())
 
     def is_best(self, step: int) -> bool:
         """Whether the best evaluation so far is this step's."""
@@ -80,14 +86,54 @@ class Keeper:
                     return found
         return {}
 
+    def rehearse(self, state: State, talk: Talk) -> None:
+        """Starts to try whether a state as large as this can be saved where the run is; warns where room is short."""
+        self.saver.start(partial(_rehearse, self.run, self.keep, int(state.step), to_arrays(state), talk))
+
     def save(self, state: State, step: int) -> Path:
-        """Writes a checkpoint, then moves `last` (and `best`), then prunes; a reader never sees half of it."""
-        facts = {"seed": int(state.seed), **environment()}
-        path = checkpoint.save(self.run, step, to_arrays(state), facts)
-        checkpoint.point(self.run, "last", path)
-        self.repoint()
-        checkpoint.prune(self.run, self.keep)
-        return path
+        """Starts writing a checkpoint of a copy of the state, when the one before is written; gives where it goes.
+
+        Raises:
+            WriteError: the one before could not be written.
+        """
+        facts = {"seed": int(state.seed), CIRCUMSTANCES: circumstances()}
+        self.saver.start(partial(_save, self.run, self.keep, step, to_arrays(state), facts, self.best_step()))
+        return checkpoint.path_of(self.run, step)
+
+    def check(self) -> None:
+        """Raises WriteError where a checkpoint could not be written; does not wait for one that is under way."""
+        self.saver.check()
+
+    def finish(self) -> None:
+        """Waits until checkpoints are written; raises WriteError where one could not be."""
+        self.saver.finish()
+
+
+def _rehearse(run: RunDir, keep: int, step: int, arrays: Named, talk: Talk) -> None:
+    size, free = checkpoint.rehearse(run, step, arrays, {}), checkpoint.room(run)
+    # Beside the newest there are the best one and the one that is being written.
+    if free < size * (most := keep + 2):
+        told = f"{_megabytes(free)} are free, and there may be {most} checkpoints of {_megabytes(size)}"
+        talk.warn([Problem(str(run.path), told, "free some space, or lower train.keep", severity="warning")])
+
+
+def _megabytes(number: int) -> str:
+    return f"{number / 1e6:.3g} MB"
+
+
+def _save(run: RunDir, keep: int, step: int, arrays: Named, facts: Mapping[str, Any], best: int | None) -> None:
+    """Writes a checkpoint, then moves `last` (and `best`), then prunes; a reader never sees half of it."""
+    metrics.sync(run)  # what a resume from here would not write again
+    checkpoint.save(run, step, arrays, facts)
+    _settle(run, keep, step, best)
+
+
+def _settle(run: RunDir, keep: int, last: int, best: int | None) -> None:
+    pointers: dict[Literal["last", "best"], int | None] = {"last": last, "best": best}
+    for which, step in pointers.items():
+        if step is not None and (path := checkpoint.of_step(run, step)) is not None:
+            checkpoint.point(run, which, path)
+    checkpoint.prune(run, keep)
 
 
 def judged_by(document: Document) -> tuple[str, bool]:

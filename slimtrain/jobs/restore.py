@@ -13,6 +13,7 @@ from slimtrain.errors import CheckpointError, Mark, Problem
 from slimtrain.jobs.misfits import misfits
 from slimtrain.net.scope import VarSpec
 from slimtrain.store import checkpoint
+from slimtrain.store.manifest import Manifest
 from slimtrain.store.rundir import RunDir, open_run
 from slimtrain.train.state import from_arrays
 from slimtrain.train.step import State, Task, blank
@@ -40,10 +41,10 @@ class Filter:
 EVERY = Filter()
 
 
-def load_state(task: Task, path: Path) -> State:
-    """The state of a checkpoint, in the task's form; raises CheckpointError where it does not fit."""
-    arrays, _ = checkpoint.load(path)
-    return from_arrays(arrays, blank(task))
+def load_state(task: Task, path: Path) -> tuple[State, Manifest]:
+    """The state of a checkpoint, in the task's form, and its manifest; CheckpointError where it does not fit."""
+    arrays, manifest = checkpoint.load(path)
+    return from_arrays(arrays, blank(task)), manifest
 
 
 def weights_from(path: Path, which: str = "last", averages: bool = True) -> Weights:

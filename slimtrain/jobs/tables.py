@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slimtrain.jobs.inspect import Inspection
+from slimtrain.jobs.verify_resume import Verified
 from slimtrain.net.scope import FROZEN
 from slimtrain.store.files import plain
 
@@ -145,3 +146,15 @@ def _layers(records: Sequence[Mapping[str, Any]]) -> str:
         times = [f"{one['forward_ms']:.3f}", f"{one['backward_ms']:.3f}"]
         rows.append([one["name"], one["op"], one["lowering"], *times, *rates])
     return table(rows, (3, 4, 5, 6)) + "\n(each by itself; they don't add up to the fused step)"
+
+
+def verified(found: Verified) -> str:
+    """`verify-resume` for people: where the kills landed, and whether it shows."""
+    rows = [["kill", "after", "saved", "told"]]
+    rows += [[str(n), f"{k.after:.1f} s", str(k.saved), str(k.told)] for n, k in enumerate(found.kills, 1)]
+    ends = f"{found.finishes} finish{'es' * (found.finishes != 1)}"
+    counts = f"{len(found.kills)} kill{'s' * (len(found.kills) != 1)}, {ends} at step {found.steps}"
+    if not found.differences:
+        return f"{table(rows, range(1, 4))}\n\n{counts}: bit-identical with a run that was not killed"
+    told = "\n".join(found.differences)
+    return f"{table(rows, range(1, 4))}\n\n{counts}, not identical (the runs are kept in {found.kept}):\n{told}"

@@ -15,6 +15,9 @@ from slimtrain.errors import Problem
 PATIENCE = 5.0
 """Seconds that nothing is said of."""
 
+BLINK = 0.2
+"""Seconds between looks at what is waited for."""
+
 Advance = Callable[[int, str], None]
 
 
@@ -55,13 +58,17 @@ class Talk:
             finished: waits up to some seconds; whether it is over.
             what: what is being done.
         """
-        if finished(PATIENCE):
+        began = time.monotonic()
+        while not finished(BLINK):
+            if time.monotonic() - began >= PATIENCE:
+                break
+        else:
             return
         hidden = self.level < 0 or not sys.stderr.isatty()
         looks: dict[str, Any] = {"desc": what, "bar_format": "{desc} ... {elapsed}", "leave": None, **_width()}
         with tqdm(disable=hidden, file=sys.stderr, **looks) as shown:
             shown.start_t = time.time() - PATIENCE
-            while not finished(1.0):
+            while not finished(BLINK):
                 shown.refresh()
 
 

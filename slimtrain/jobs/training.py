@@ -1,19 +1,18 @@
 """The loop from the host's side: what follows each step, and how a run stops."""
 
-import shlex
-import signal
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from slimtrain.errors import DivergedError, Problem, StoppedError
+from slimtrain.errors import DivergedError, Problem
 from slimtrain.jobs.begin import Prepared
 from slimtrain.jobs.compiling import Steps
 from slimtrain.jobs.evaluate import Run
 from slimtrain.jobs.keeper import Keeper
+from slimtrain.jobs.leaving import good, leave
 from slimtrain.jobs.signals import Stop
 from slimtrain.jobs.stream import Stream
 from slimtrain.jobs.tables import metrics
@@ -89,6 +88,8 @@ def train(job: Job, state: State, stop: Stop) -> Watch:
     first, watch = int(state.step), Watch(int(state.step))
     if first and first < job.total:
         _evaluate_if_due(job, state, first, stop)
+        if stop:
+            _stop(job, state, stop)
     if first >= job.total or _ends_early(job, first):
         _finish(job, state, first, stop)
         return watch
@@ -126,11 +127,13 @@ def _finish(job: Job, state: State, step: int, stop: Stop) -> None:
         _stop(job, state, stop)
     if checkpoint.of_step(job.keeper.run, step) is None:
         job.keeper.save(state, step)
-    job.keeper.repoint()
+        job.keeper.finish()
+    job.keeper.settle(step)
 
 
 def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance) -> bool:
     """What follows a step: its line of metrics, an evaluation, a checkpoint, a stop; whether training ends here."""
+    job.keeper.check()
     passed = watch.passes(done.step)
     advance(passed, _log(job, done, watch) if _logs(job, done.step) else "")
     if stop:
@@ -198,25 +201,15 @@ def _boundary(job: Job, step: int) -> bool:
     return _logs(job, step) or _evaluates(job, step) or _saves(job, step)
 
 
-def _stop(job: Job, state: State, stop: Stop) -> None:
-    """Saves the state and leaves; a step that was refused meanwhile is not in it."""
-    step, run = int(state.step), job.keeper.run.path
-    path = job.keeper.save(_good(state), step)
-    name = signal.Signals(stop.number).name
-    told = f"stopped by {name} after step {step}; saved {path}"
-    hint = f"go on with: {job.again} --run-dir {shlex.quote(str(run))} --resume"
-    raise StoppedError(stop.number, Problem("", told, hint))
+def _stop(job: Job, state: State, stop: Stop) -> NoReturn:
+    leave(job.keeper, state, stop, job.again)
 
 
 def _diverged(job: Job, error: DivergedError) -> DivergedError:
     """The error, after the state from before the bad step was saved."""
-    state = _good(error.state)
+    state = good(error.state)
     path = job.keeper.save(state, int(state.step))
+    job.keeper.finish()
     told = DivergedError(*error.problems, Problem("", f"the state before it is saved: {path}"))
     told.state = state
     return told
-
-
-def _good(state: State) -> State:
-    """The state without the mark of a refused step, which is not in it: a resume tries that step again."""
-    return state._replace(finite=jax.numpy.bool_(True))

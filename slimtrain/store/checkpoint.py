@@ -32,7 +32,7 @@ from slimtrain.store.weights import read_weights as read_weights
 from slimtrain.store.weights import write_weights as write_weights
 
 _STEP = re.compile(r"step_([0-9]{8,18})")
-_LEFTOVER = re.compile(r"(step_[0-9]{8,18})\.(tmp|old)-([1-9][0-9]{0,8})")
+_LEFTOVER = re.compile(r"(step_[0-9]{8,18})\.(tmp|old|try)-([1-9][0-9]{0,8})")
 
 
 def save(run: RunDir, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Path:
@@ -48,12 +48,11 @@ def save(run: RunDir, step: int, arrays: Mapping[str, np.ndarray], facts: Mappin
         WriteError: It cannot be written, or does not read back as written.
     """
     recover(run)
-    final = run.checkpoints / f"step_{step:08d}"
-    state = pack(final, arrays)
+    final = path_of(run, step)
     aside = _beside(final, "tmp")
     with writing(final):
         try:
-            _write(aside, {STATE: state, MANIFEST: manifest_text(step, facts, arrays, state)})
+            _write(aside, _packed(final, step, arrays, facts))
             _commit(aside, final)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
@@ -64,7 +63,46 @@ def save(run: RunDir, step: int, arrays: Mapping[str, np.ndarray], facts: Mappin
     return final
 
 
-def _beside(final: Path, kind: Literal["tmp", "old"]) -> Path:
+def rehearse(run: RunDir, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> int:
+    """Writes a checkpoint aside, verifies it, and takes it away: whether one can be saved here; gives its bytes.
+
+    Args:
+        run: Where.
+        step: How many steps are done, from 0.
+        arrays: All of the state, by name.
+        facts: As of `save`.
+
+    Raises:
+        WriteError: It cannot be written, or does not read back as written.
+    """
+    final = path_of(run, step)
+    aside = _beside(final, "try")
+    files = _packed(final, step, arrays, facts)
+    with writing(final):
+        try:
+            _write(aside, files)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return sum(map(len, files.values()))
+
+
+def room(run: RunDir) -> int:
+    """Bytes that are free where the run's checkpoints go."""
+    with writing(run.path, "cannot be looked at"):
+        return shutil.disk_usage(run.path).free
+
+
+def path_of(run: RunDir, step: int) -> Path:
+    """Where the checkpoint of a step goes."""
+    return run.checkpoints / f"step_{step:08d}"
+
+
+def _packed(final: Path, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> dict[str, bytes]:
+    state = pack(final, arrays)
+    return {STATE: state, MANIFEST: manifest_text(step, facts, arrays, state)}
+
+
+def _beside(final: Path, kind: Literal["tmp", "old", "try"]) -> Path:
     return final.with_name(f"{final.name}.{kind}-{os.getpid()}")
 
 
@@ -113,11 +151,11 @@ def recover(run: RunDir) -> None:
         leftover = _LEFTOVER.fullmatch(path.name)
         if leftover and not _alive(int(leftover[3])):
             with writing(path):
-                _settle(path, path.with_name(leftover[1]))
+                _settle(path, path.with_name(leftover[1]), rehearsed=leftover[2] == "try")
 
 
-def _settle(leftover: Path, final: Path) -> None:
-    if not final.exists() and _verified(leftover):
+def _settle(leftover: Path, final: Path, *, rehearsed: bool) -> None:
+    if not rehearsed and not final.exists() and _verified(leftover):
         os.rename(leftover, final)
         sync_folder(final.parent)
     else:
@@ -142,7 +180,7 @@ def _folders(run: RunDir) -> Iterator[Path]:
         yield from (p for p in run.checkpoints.iterdir() if p.is_dir() and not p.is_symlink())
 
 
-def _steps(run: RunDir) -> dict[int, Path]:
+def steps_of(run: RunDir) -> dict[int, Path]:
     """The checkpoint folders by step, oldest first, whole or not."""
     found = ((_STEP.fullmatch(p.name), p) for p in _folders(run))
     steps = {int(name[1]): p for name, p in found if name and p.name == f"step_{int(name[1]):08d}"}
@@ -151,7 +189,7 @@ def _steps(run: RunDir) -> dict[int, Path]:
 
 def of_step(run: RunDir, step: int) -> Path | None:
     """Where the checkpoint of a step is, or None."""
-    return _steps(run).get(step)
+    return steps_of(run).get(step)
 
 
 def point(run: RunDir, which: Literal["best", "last"], path: Path) -> None:
@@ -188,7 +226,7 @@ def prune(run: RunDir, keep: int) -> list[Path]:
         WriteError: One cannot be removed.
     """
     spared = {_pointed(run, "best"), _pointed(run, "last")}
-    newest_first = list(reversed(_steps(run).values()))
+    newest_first = list(reversed(steps_of(run).values()))
     gone = [p for p in newest_first[keep:] if p not in spared and _is_ours(p)]
     for path in gone:
         with writing(path, "cannot be removed"):
@@ -207,7 +245,7 @@ def drop_after(run: RunDir, step: int) -> list[Path]:
     Raises:
         WriteError: One cannot be removed.
     """
-    gone = [p for number, p in _steps(run).items() if number > step and _is_ours(p)]
+    gone = [p for number, p in steps_of(run).items() if number > step and _is_ours(p)]
     for pointer in (run.best, run.last):
         with writing(pointer, "cannot be removed"):
             if pointer.exists() and pointer.read_text().strip() in {p.name for p in gone}:
@@ -244,7 +282,7 @@ def find(run: RunDir, which: str) -> Path:
     Raises:
         CheckpointError: There is none, or `which` is something else.
     """
-    steps = _steps(run)
+    steps = steps_of(run)
     if which in ("best", "last"):
         path = _pointed(run, which)
     else:
@@ -263,7 +301,7 @@ def newest_verified(run: RunDir) -> tuple[Path, list[str]] | None:
         CheckpointError: There are some, and none verifies.
     """
     refused: list[str] = []
-    for path in reversed(_steps(run).values()):
+    for path in reversed(steps_of(run).values()):
         try:
             verify(path)
             return path, refused

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from slimtrain.store.files import plain, replacing, writing
+from slimtrain.store.files import plain, replacing, sync_file, writing
 from slimtrain.store.rundir import RunDir
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -44,6 +44,16 @@ def append(run: RunDir, record: Mapping[str, Any]) -> None:
     """
     with open_metrics(run) as write:
         write(record)
+
+
+def sync(run: RunDir) -> None:
+    """Waits until the records so far are on the disk.
+
+    Raises:
+        WriteError: They cannot be written.
+    """
+    with writing(run.metrics), open(run.metrics, "ab") as file:
+        sync_file(file)
 
 
 def read(run: RunDir) -> list[dict[str, Any]]:
