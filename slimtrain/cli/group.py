@@ -41,6 +41,8 @@ class Group(click.Group):
 
                 traceback.print_exc()
             leave(*unexpected(error))
+        finally:
+            over(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """The command that is named; an unknown one is told with the nearest."""
@@ -48,6 +50,16 @@ class Group(click.Group):
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             ctx.fail(f"No such command '{name}'. {did_you_mean(name, self.commands)}".strip())
         return super().resolve_command(ctx, args)
+
+
+def over(ctx: click.Context) -> None:
+    """Has signals ignored while the interpreter is taken down, so that the exit code tells what came of the command.
+
+    Only where the process is the command's own.
+    """
+    if ctx.find_root().obj:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def leave(code: int, lines: Iterable[str]) -> NoReturn:

@@ -1,7 +1,8 @@
 """What a soak came to: how often each thing was tried, how often it failed, in words and as a table."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 HEAD = "| what | tried | failed | true rate of failures, 95% sure |\n| --- | ---: | ---: | ---: |"
@@ -34,7 +35,7 @@ class Tally:
 
     def table(self) -> str:
         """As Markdown, with failures and notes under it."""
-        counts = [(what, number, self.failed[what]) for what, number in self.tried.items()]
+        counts = [(what, number, self.failed[what]) for what, number in sorted(self.tried.items())]
         if len(counts) > 1:
             counts.append(("together", self.tried.total(), self.failed.total()))
         rows = [f"| {what} | {tried} | {failed} | {rate(failed, tried)} |" for what, tried, failed in counts]
@@ -43,4 +44,12 @@ class Tally:
 
 def rate(failed: int, tried: int) -> str:
     """Below 3 / tried where nothing failed (the rule of three); else what was counted."""
-    return f"below {300 / tried:.2g}%" if failed == 0 else f"counted {100 * failed / tried:.2g}%"
+    if failed:
+        return f"counted {100 * failed / tried:.2g}%"
+    return f"below {300 / tried:.2g}%" if tried >= 10 else ""
+
+
+def together(work: Iterable[Callable[[], Tally]], workers: int) -> Iterator[Tally]:
+    """What each piece of work counts, so many pieces at a time in threads that wait for processes."""
+    with ThreadPoolExecutor(workers) as threads:
+        yield from threads.map(lambda one: one(), work)
