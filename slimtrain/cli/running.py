@@ -10,9 +10,14 @@ import click
 from slimtrain.cli.asked import Asked, asks, averages_option, exclude_option, fold_option, include_option
 
 
+def own_process() -> bool:
+    """Whether the process is the command's own, not one that calls it."""
+    return bool(click.get_current_context().find_root().obj)
+
+
 def ready(asked: Asked) -> None:
     """Before a command computes: memory is kept, where the process is the command's own."""
-    if click.get_current_context().find_root().obj:
+    if own_process():
         from slimtrain.memory import keep
 
         asked.talk().say(keep(), level=1)
@@ -86,7 +91,9 @@ def fit(
 
     again = shlex.join(["slimtrain", "fit", *asked.words()])
     chosen = Filter(include, exclude)
-    request = Request(document, run_dir, resume, init_from, chosen, sys.argv, again, grace, deterministic)
+    request = Request(
+        document, run_dir, resume, init_from, chosen, sys.argv, again, grace, deterministic, own_process()
+    )
     talk = asked.talk()
     if dry_run:
         found = dry(request, talk)

@@ -8,6 +8,7 @@ from slimtrain.config.document import Document
 from slimtrain.data.records import Dataset
 from slimtrain.errors import CheckpointError, ConfigError, Problem
 from slimtrain.jobs.build import Network, feed, make_task, need_training, network, open_data
+from slimtrain.jobs.changes import changes
 from slimtrain.jobs.exactness import need_alike
 from slimtrain.jobs.facts import facts_of, unlike
 from slimtrain.jobs.feed import Feed
@@ -24,6 +25,7 @@ class Request:
 
     `command` is what was typed; `again` is the command that goes on with the run, less its directory. `grace` is how
     many seconds a signal leaves; `deterministic` refuses to compute what may not come out the same another time.
+    `own_process` says that the process ends with the run, so that its handlers of signals may stay.
     """
 
     document: Document
@@ -35,6 +37,7 @@ class Request:
     again: str = ""
     grace: float | None = None
     deterministic: bool = False
+    own_process: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,5 +142,6 @@ def resumed_state(request: Request, task: Task, run: RunDir, talk: Talk) -> tupl
         told = f"was trained with seed {int(state.seed)}, the config says {request.document.seed}"
         raise CheckpointError(Problem(str(path), told, f"resume with seed={int(state.seed)}"))
     talk.warn(need_alike(path, manifest, strict=request.deterministic))
+    talk.warn(changes(request.document, RunDir(path.parent.parent).resolved))
     told = "".join(f"{line}; going one back\n" for line in refused)
     return state, f"{told}resuming at step {int(state.step)}"

@@ -9,7 +9,7 @@ from typing import Any
 from slimtrain.jobs.begin import Prepared, claim, first_weights, prepare, resumed_state, start_warnings
 from slimtrain.jobs.begin import Request as Request
 from slimtrain.jobs.build import ABSTRACT_BATCH
-from slimtrain.jobs.compiling import compiling
+from slimtrain.jobs.compiling import Steps, compiling
 from slimtrain.jobs.evaluate import runner
 from slimtrain.jobs.exactness import need_repeatable
 from slimtrain.jobs.keeper import Keeper
@@ -23,7 +23,7 @@ from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.jobs.training import Job, train
 from slimtrain.store.rundir import lock
 from slimtrain.train.devices import compile_ahead, compiled_train_step, memory_of
-from slimtrain.train.step import blank, start
+from slimtrain.train.step import State, blank, start
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,13 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         CheckpointError: what to go on from does not fit.
         DivergedError: numbers that are not finite; the state before them is saved.
         StoppedError: a signal; the state is saved.
+        Interrupted: a signal, before there was a state to save.
         WriteError: the disk is full, the directory gone.
         SlimtrainError: JAX computes something wrong on this machine.
     """
     began = time.monotonic()
     with ExitStack() as stack:
-        stop = stack.enter_context(stopping(request.grace))
+        stop = stack.enter_context(stopping(request.grace, stay=request.own_process))
         parts = prepare(request.document)
         _warn(parts, talk)
         if request.resume is None:
@@ -84,8 +85,7 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
             leave(keeper, state, stop, again)
         keeper.finish()
         if request.deterministic and first < parts.total:
-            with feeding.open(parts.total) as batch_at:
-                need_repeatable(calls.train, state, batch_at(first))
+            _try_twice(feeding, calls, state, first)
         evaluate = runner(parts.task, judging, calls.evaluate) if judging is not None else None
         goal = f", to step {parts.total}" if first < parts.total else " is trained"
         talk.say(f"{message}: {run.path}{goal}")
@@ -93,6 +93,11 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
     rate = round(watch.rate() * parts.batch_size, 1)
     seconds = time.monotonic() - began
     return Fitted(str(run.path), watch.reached, parts.epoch(watch.reached), keeper.last_metrics(), seconds, rate)
+
+
+def _try_twice(feeding: Stream, calls: Steps, state: State, first: int) -> None:
+    with feeding.open(first + 1) as batch_at:
+        need_repeatable(calls.train, state, batch_at(first))
 
 
 def _streams(parts: Prepared) -> tuple[Stream, Stream | None]:

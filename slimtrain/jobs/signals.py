@@ -32,13 +32,14 @@ class Stop:
 
 
 @contextmanager
-def stopping(grace: float | None = None) -> Iterator[Stop]:
+def stopping(grace: float | None = None, stay: bool = False) -> Iterator[Stop]:
     """Handlers that note the first signal in the Stop yielded, and leave with 128 + its number at the second.
 
     A signal that the process was started to ignore, as by nohup, stays ignored.
 
     Args:
         grace: seconds after the first signal when the process leaves, whether or not it has saved; None for never.
+        stay: leave the handlers in place at the end, where the process ends with the block.
     """
     stop = Stop()
 
@@ -60,7 +61,7 @@ def stopping(grace: float | None = None) -> Iterator[Stop]:
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in before.items() if not stay else ():
             signal.signal(number, handler)
 
 

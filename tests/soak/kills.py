@@ -34,20 +34,17 @@ class Net:
 
 
 def soak(count: int, seed: int, workers: int) -> Tally:
-    """Half of the kills at random moments of all nets, half at changes of the run directory of the first one.
-
-    The runs of a failure are kept, in the folder that its sentence names.
-    """
+    """Kills so many processes. The runs of a failure are kept, in the folder that its sentence names."""
     folder, draw = Path(tempfile.mkdtemp(prefix="slimtrain-kills-")), random.Random(seed)
-    tally = Tally().take(together(pieces(folder, count, draw), workers))
+    nets = [trained(folder, name, words) for name, words in commands(folder).items()]
+    tally = Tally().take(together(pieces(nets, folder, count, draw), workers))
     if not tally.failures:
         shutil.rmtree(folder)
     return tally
 
 
-def pieces(folder: Path, count: int, draw: random.Random) -> list[Callable[[], Tally]]:
-    """The runs that are killed."""
-    nets = [trained(folder, name, words) for name, words in commands(folder).items()]
+def pieces(nets: Sequence[Net], folder: Path, count: int, draw: random.Random) -> list[Callable[[], Tally]]:
+    """The runs that are killed, half of the times at random moments, half at changes of the first one's directory."""
     half = count // 2
     work = [
         partial(at_random, nets[n % len(nets)], folder / f"random-{n}", draw.random()) for n in range(half // KILLS)
