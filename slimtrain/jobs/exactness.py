@@ -70,14 +70,15 @@ def need_repeatable(step: TrainStep, state: State, batch: Any) -> None:
     Raises:
         SlimtrainError: it gives other bits another time.
     """
-    first = _bits(step, state, batch)
+    first = bits_after(step, state, batch)
     for _ in range(REPLAYS - 1):
-        again = _bits(step, state, batch)
+        again = bits_after(step, state, batch)
         if other := [name for name in first if first[name] != again[name]]:
             told = f"the same step gave other bits another time, in {len(other)} arrays, the first '{other[0]}'"
             raise SlimtrainError(Problem("--deterministic", told, "leave it out, or install another jaxlib"))
 
 
-def _bits(step: Callable[..., Any], state: State, batch: Any) -> dict[str, bytes]:
+def bits_after(step: Callable[..., Any], state: State, batch: Any) -> dict[str, bytes]:
+    """The bytes of every array of the state after a step; the one before it is left."""
     new, _ = step(jax.tree.map(jnp.copy, state), batch)
     return {name: array.tobytes() for name, array in to_arrays(new).items()}

@@ -30,7 +30,7 @@ SAMPLES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("annotation", PLAIN, ids=str)
+@pytest.mark.parametrize("annotation", PLAIN, ids=range(len(PLAIN)))
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_agrees_with_the_reader(annotation: Any, sample: Any) -> None:
     try:

@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 HEAD = "# Soaks\n\n`python tests/soak/run.py` wrote this file; README.md beside it says what each soak does."
 TITLES: Mapping[str, str] = {
     "kills": "Kills and exact resumes",
+    "replays": "The same step again",
     "signals": "Signals",
     "corruptions": "Corrupted checkpoints",
     "disks": "Disks that are full, gone or slow",
