@@ -5,11 +5,12 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
-from slimtrain.errors import SlimtrainError, StoppedError, did_you_mean
+from slimtrain.errors import Interrupted, SlimtrainError, StoppedError, did_you_mean
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -20,6 +21,8 @@ class Group(click.Group):
     def main(self, *words: Any, **named: Any) -> Any:
         """Runs the command line; the context's object says whether it is a program's own, not called with arguments."""
         program = not words and named.get("args") is None
+        if program:
+            heed()
         return super().main(*words, obj=program, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -50,6 +53,18 @@ class Group(click.Group):
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             ctx.fail(f"No such command '{name}'. {did_you_mean(name, self.commands)}".strip())
         return super().resolve_command(ctx, args)
+
+
+def heed() -> None:
+    """Has SIGTERM and SIGHUP end the command as Ctrl-C does, but where the process was started to ignore them."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        del frame
+        raise Interrupted(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
 
 
 def over(ctx: click.Context) -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "configs" / "digits.yaml"
 WITHOUT_JAX = f"""
 import sys
+import time
 from slimtrain.cli import main
 for words in (["--help"], ["-V"], ["fit", "--help"], ["check", "--fast", {str(DIGITS)!r}], ["resolve", {str(DIGITS)!r}],
               ["explain", {str(DIGITS)!r}, "train.epochs"], ["schema"], ["layers"], ["layers", "conv2d"], ["init"]):
@@ -35,6 +37,7 @@ for words in (["--help"], ["-V"], ["fit", "--help"], ["check", "--fast", {str(DI
 
 HELP = """
 import sys
+import time
 NEEDLESS = {"numpy", "pydantic", "yaml", "tqdm", "ctypes", "difflib", "traceback", "slimtrain.jobs"}
 from slimtrain.cli import main
 try:
@@ -146,6 +149,17 @@ def test_unexpected_ends(error, code, lines):
     done = CliRunner().invoke(broken, ["now"])
     assert (done.exit_code, done.stderr.splitlines()) == (code, lines)
     assert unexpected(error) == (code, lines)
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_soon_after_the_start_leaves_with_its_code(tmp_path, number, code):
+    words = [sys.executable, "-m", "slimtrain.cli", "fit", DIGITS]
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(1.5)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == code and err.splitlines()[-1].startswith(f"stopped by {number.name}")
+    assert "saved" in err or not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("after", [3.0, 4.0])
