@@ -1,4 +1,4 @@
-"""The same train step from the same state on the same batch, thousands of times: the bits must be the same each time."""
+"""The same train step from the same state on the same batch, thousands of times: it must come to the same bits."""
 
 import tempfile
 from functools import partial
