@@ -27,6 +27,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def alive(pid: int) -> bool:
+    """Whether a process of this number runs, other than this one: in containers numbers come again."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 @cache
 def _told(what: str) -> str:
     """What the kernel tells of the first core."""

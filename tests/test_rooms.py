@@ -20,21 +20,23 @@ MAY = {
     "train": {"net", "config", "errors", "lazy"},
     "wire": set(),
     "data": {"config", "errors", "machine", "wire"},
-    "store": {"errors", "wire"},
-    "backend": {"cache", "machine", "__init__"},
+    "store": {"errors", "machine", "wire"},
+    "programs": {"cache", "machine", "__init__"},
+    "backend": {"programs", "__init__"},
     "memory": set(),
     "jobs": {
         *("train", "net", "config", "data", "store", "errors", "lazy", "backend"),
         "cache",
         "machine",
         "native",
+        "programs",
         "__init__",
     },
     "cli": {"jobs", "errors", "backend", "memory", "__init__"},
     "__init__": {"jobs", "train", "net", "config", "data", "store", "errors", "lazy"},
     "__main__": {"cli"},
 }
-WITHOUT_JAX = ("errors", "cache", "machine", "memory", "wire", "config", "data", "store", "cli")
+WITHOUT_JAX = ("errors", "cache", "machine", "memory", "programs", "wire", "config", "data", "store", "cli")
 FILES = sorted(ROOT.rglob("*.py"))
 
 

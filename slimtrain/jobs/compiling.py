@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-from slimtrain.backend import trim_cache
+from slimtrain import programs
 from slimtrain.jobs.stream import Stream
 from slimtrain.jobs.talk import Talk
 from slimtrain.lazy import jax
@@ -46,7 +46,7 @@ class Compiling:
         if stopped():
             return None
         train, evaluate, several = (part.result() for part in self.parts)
-        trim_cache()
+        programs.end()
         return Steps(train, several and Several(STEPS_PER_DISPATCH, several, stacked), evaluate)
 
 
@@ -59,6 +59,7 @@ def compiling(task: Task, training: Stream, evaluation: Stream | None, *, ahead:
         evaluation: the batches of an evaluation, if there is one.
         ahead: compile now; else when a step is called first, as where a run is trained already.
     """
+    programs.begin()
     state = blank(task)
     train, evaluate = compiled_train_step(task), compiled_eval_step(task)
     work: list[Callable[[], Any]] = [lambda: train, lambda: evaluate, lambda: None]

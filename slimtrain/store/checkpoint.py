@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from slimtrain.errors import CheckpointError, Problem, WriteError
+from slimtrain.machine import alive
 from slimtrain.store.files import sync_file, sync_folder, write_text, writing
 from slimtrain.store.manifest import (
     MANIFEST,
@@ -149,7 +150,7 @@ def recover(run: RunDir) -> None:
     # "tmp" before "old": where both are whole, the newer one gets the place.
     for path in sorted(_folders(run), key=lambda p: p.name, reverse=True):
         leftover = _LEFTOVER.fullmatch(path.name)
-        if leftover and not _alive(int(leftover[3])):
+        if leftover and not alive(int(leftover[3])):
             with writing(path):
                 _settle(path, path.with_name(leftover[1]), rehearsed=leftover[2] == "try")
 
@@ -160,19 +161,6 @@ def _settle(leftover: Path, final: Path, *, rehearsed: bool) -> None:
         sync_folder(final.parent)
     else:
         shutil.rmtree(leftover)
-
-
-def _alive(pid: int) -> bool:
-    # Our own number on a leftover is an earlier process's: in containers they come again.
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _folders(run: RunDir) -> Iterator[Path]:
