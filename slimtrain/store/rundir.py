@@ -128,15 +128,20 @@ def create(path: Path, *, resume: bool) -> RunDir:
         ConfigError: A run is there, and `resume` is off.
         WriteError: The directory cannot be made or written to.
     """
-    run = RunDir(path)
-    if _holds_run(run) and not resume:
-        cure = f"add --resume to go on with it, or start a new one with --run-dir {_first_free(path)}"
-        raise ConfigError(Problem(str(path), "holds a run already", cure))
+    if not resume:
+        need_free(path)
     with writing(path, "cannot be made a run directory"):
         path.mkdir(parents=True, exist_ok=True)
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return run
+    return RunDir(path)
+
+
+def need_free(path: Path) -> None:
+    """Raises ConfigError where a run is in a directory."""
+    if _holds_run(RunDir(path)):
+        cure = f"add --resume to go on with it, or start a new one with --run-dir {_first_free(path)}"
+        raise ConfigError(Problem(str(path), "holds a run already", cure))
 
 
 def open_run(path: Path) -> RunDir:
