@@ -68,7 +68,7 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         stack.enter_context(lock(run))
         state, message = resumed_state(request, parts.task, run, talk) if weights is None else (None, "")
         first = int(state.step) if state is not None else 0
-        keeper = stack.enter_context(Keeper.open(run, parts.document, first))
+        keeper = stack.enter_context(Keeper.open(run, parts.document, first, parts.batches))
         if first < parts.total or not run.env.exists():
             write_records(run, parts.document, parts.data, parts.net, request.command)
         feeding, judging = _streams(parts)

@@ -70,6 +70,11 @@ class RunDir:
         return self.path / "checkpoints"
 
     @property
+    def diverged(self) -> Path:
+        """The folder of the batches of steps whose numbers were not finite."""
+        return self.path / "diverged"
+
+    @property
     def best(self) -> Path:
         """Holds the name of the best checkpoint."""
         return self.path / "best"

@@ -18,6 +18,7 @@ from slimtrain.net.passes import Arrays, apply, drawn, regularization, regulariz
 from slimtrain.net.scope import VarSpec
 from slimtrain.train.objective import Objective, Sum, loss_sums, loss_values, metric_sums
 from slimtrain.train.optim import clipped, multiplied
+from slimtrain.train.skips import Skips, none_skipped, skipped, updates_of
 
 Batch = Mapping[str, Any]
 
@@ -25,7 +26,8 @@ Batch = Mapping[str, Any]
 class State(NamedTuple):
     """Everything that a run is at one moment. `finite` is false once a step was refused; later ones change nothing.
 
-    `averages` holds the moving averages of all variables by name, nothing without `train.ema`.
+    `averages` holds the moving averages of all variables by name, nothing without `train.ema`; `skips` counts the steps
+    that were left out, None without `train.skip_non_finite`.
     """
 
     parameters: Arrays
@@ -35,6 +37,7 @@ class State(NamedTuple):
     seed: Array
     finite: Array
     averages: Arrays
+    skips: Skips | None = None
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,59 @@ def _begun(task: Task, parameters: Arrays, statistics: Arrays, seed: Array) -> S
     optimizer = task.optimizer.init(_of(task.trained, parameters))
     followed = {} if task.train.ema is None else {**parameters, **statistics}
     averages = {name: jnp.copy(value) for name, value in followed.items()}
-    return State(parameters, statistics, optimizer, jnp.int32(0), seed, jnp.bool_(True), averages)
+    skips = None if task.train.skip_non_finite is None else none_skipped()
+    return State(parameters, statistics, optimizer, jnp.int32(0), seed, jnp.bool_(True), averages, skips)
 
 
 def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str, Any]]:
     """One step: (state, batch) -> (new state, losses and sums of metrics, with the weights before it)."""
+    tried = attempt(task, state, batch)
+    found, gradients, new = tried.found, tried.gradients, tried.new
+    if task.train.check_numerics:
+        new = accepted(task, all_finite(tried.checked()), new, state)
+    metrics = {
+        **found.terms,
+        **found.sums,
+        "loss": found.loss,
+        "learning_rate": task.learning_rate(updates_of(state.step, state.skips)),
+    }
+    if task.train.summarize_gradients:
+        metrics |= {"gradient_norm": optax.tree.norm(gradients)}
+        metrics |= {f"gradient_norm/{name}": optax.tree.norm(g) for name, g in gradients.items()}
+    if new.skips is not None:
+        metrics |= {"skipped_steps": new.skips.total}
+    return new, {**metrics, "finite": new.finite}
+
+
+class Attempt(NamedTuple):
+    """A step before it is known to be good: what the batch says, its gradients multiplied and clipped, the state after.
+
+    `moved` are the trained variables of that state.
+    """
+
+    found: "Found"
+    gradients: Arrays
+    moved: Arrays
+    new: State
+
+    def checked(self) -> dict[str, Any]:
+        """The numbers that must be finite, in the order in which they come about.
+
+        Of both gradients and weights: Lion takes the sign of an infinite gradient, and a step can overflow that began
+        finite. Of moments, for Adam's can overflow where the weights do not move.
+        """
+        return {
+            "statistics": self.found.statistics,
+            "loss": self.found.loss,
+            "gradients": self.found.gradients,
+            "moments": self.new.optimizer,
+            "weights": self.moved,
+            "averages": self.new.averages,
+        }
+
+
+def attempt(task: Task, state: State, batch: Batch) -> Attempt:
+    """A step as it comes out, whether or not its numbers are finite."""
     trained = _of(task.trained, state.parameters)
     found = gradients_of(task, state, trained, batch)
     gradients = multiplied(found.gradients, task.multipliers)
@@ -100,21 +151,21 @@ def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str,
         optimizer=optimizer,
         step=state.step + 1,
     )
-    new = new._replace(averages=averaged(task.train.ema, new))
-    if task.train.check_numerics:
-        # Of both: Lion takes the sign of an infinite gradient, and a step can overflow that began finite.
-        finite = state.finite & all_finite((found.loss, found.gradients, moved, found.statistics))
-        new = kept_unless(finite, new._replace(finite=finite), state)
-    metrics = {
-        **found.terms,
-        **found.sums,
-        "loss": found.loss,
-        "learning_rate": task.learning_rate(state.step),
-    }
-    if task.train.summarize_gradients:
-        metrics |= {"gradient_norm": optax.tree.norm(gradients)}
-        metrics |= {f"gradient_norm/{name}": optax.tree.norm(g) for name, g in gradients.items()}
-    return new, {**metrics, "finite": new.finite}
+    return Attempt(found, gradients, moved, new._replace(averages=averaged(task.train.ema, new)))
+
+
+def accepted(task: Task, good: Array, new: State, old: State) -> State:
+    """The state after a step: the new one where it is good; else the old one, with the step counted as skipped if that
+    is allowed, or marked as not finite."""
+    if old.skips is None:
+        finite = old.finite & good
+        return kept_unless(finite, new._replace(finite=finite), old)
+    assert task.train.skip_non_finite is not None
+    skips = skipped(old.skips, good, old.step + 1)
+    finite = old.finite & (skips.row <= task.train.skip_non_finite)
+    passed = old._replace(step=old.step + 1)
+    chosen = kept_unless(good, new, passed)._replace(skips=skips, finite=finite)
+    return kept_unless(finite, chosen, old)
 
 
 class Found(NamedTuple):
@@ -175,7 +226,7 @@ def averaged(decay: float | None, state: State) -> Arrays:
     """
     if decay is None:
         return {}
-    done = state.step.astype(jnp.float32)
+    done = updates_of(state.step, state.skips).astype(jnp.float32)
     kept = jnp.minimum(decay, (1.0 + done) / (10.0 + done))
     values = {**state.parameters, **state.statistics}
     return {name: old - (1.0 - kept) * (old - values[name]) for name, old in state.averages.items()}
