@@ -102,6 +102,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The objects in a run's JSON file that holds a list of them; none where it cannot be read as one."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def default_path(root: Path, name: str) -> Path:
     """The first of `root/runs/<name>`, `<name>-2`, `<name>-3`, ... that does not exist.
 

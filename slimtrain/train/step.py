@@ -184,15 +184,14 @@ def gradients_of(task: Task, state: State, trained: Arrays, batch: Batch) -> Fou
     A part sees the statistics as the part before left them; its batch norms normalize over the part.
     """
     parts = task.train.accumulate
-    key = jax.random.fold_in(jax.random.key(state.seed), state.step)
     if parts == 1:
-        return _gradients(task, state, trained, state.statistics, batch, key)
+        return _gradients(task, state, trained, state.statistics, batch, key_of(state))
     found: Found | None = None
-    for index, part in enumerate(_split(batch, parts)):
+    for index, part in enumerate(split_batch(batch, parts)):
         statistics = found.statistics if found else state.statistics
         # The barrier keeps the compiler from working on two parts at once, which would keep both in memory.
         trained, part, found = lax.optimization_barrier((trained, part, found))  # type: ignore[no-untyped-call]
-        one = _gradients(task, state, trained, statistics, part, jax.random.fold_in(key, index))
+        one = _gradients(task, state, trained, statistics, part, key_of(state, index))
         found = one if found is None else _added(found, one)
     assert found is not None
     sums = (found.loss, found.gradients, found.terms)
@@ -200,7 +199,14 @@ def gradients_of(task: Task, state: State, trained: Arrays, batch: Batch) -> Fou
     return found._replace(loss=loss, gradients=gradients, terms=terms)
 
 
-def _split(batch: Batch, parts: int) -> list[Batch]:
+def key_of(state: State, part: int | None = None) -> Array:
+    """The random key of a step, or of a part of its batch."""
+    key = jax.random.fold_in(jax.random.key(state.seed), state.step)
+    return key if part is None else jax.random.fold_in(key, part)
+
+
+def split_batch(batch: Batch, parts: int) -> list[Batch]:
+    """A batch in equal parts."""
     pieces = {name: jnp.split(jnp.asarray(value), parts) for name, value in batch.items()}
     return [{name: piece[index] for name, piece in pieces.items()} for index in range(parts)]
 
@@ -213,7 +219,7 @@ def _added(one: Found, other: Found) -> Found:
 
 def _gradients(task: Task, state: State, trained: Arrays, statistics: Arrays, batch: Batch, key: Array) -> Found:
     def loss_of(trained: Arrays) -> tuple[Array, Any]:
-        return _losses(task, state, {**state.parameters, **trained}, statistics, batch, key)
+        return losses_of(task, state, {**state.parameters, **trained}, statistics, batch, key)
 
     (loss, (terms, after, sums)), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
     return Found(loss, gradients, terms, after, sums)
@@ -248,9 +254,10 @@ def all_finite(values: Any) -> Array:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(v)) for v in jax.tree.leaves(values)]))
 
 
-def _losses(
+def losses_of(
     task: Task, state: State, parameters: Arrays, statistics: Arrays, batch: Batch, key: Array
 ) -> tuple[Array, tuple[Arrays, Arrays, dict[str, Sum]]]:
+    """(the total loss of a batch or a part of one, (its terms, the statistics after it, sums of metrics))."""
     output, statistics, end_points = apply(
         task.forward,
         parameters,
