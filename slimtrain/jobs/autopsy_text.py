@@ -1,5 +1,8 @@
 """`autopsy` for people."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from slimtrain.jobs.autopsy import Autopsy
 from slimtrain.jobs.autopsy_search import Finding
 from slimtrain.jobs.cures import numbered
@@ -16,10 +19,7 @@ KINDS = {
 
 def told(found: Autopsy) -> str:
     """What was found, the facts around it, and what to do."""
-    fields = [
-        f"{f"batch '{name}'":18} {_range(field['min'])} to {_range(field['max'])}{_bad(field)}"
-        for name, field in found.batch.items()
-    ]
+    fields = [_field(name, field) for name, field in found.batch.items()]
     weight = found.largest_weight
     lines = [
         f"step {found.step} ({found.why}), from {found.checkpoint}{_walked(found)}",
@@ -42,9 +42,10 @@ def _range(number: float | None) -> str:
     return "none" if number is None else f"{number:.4g}"
 
 
-def _bad(field: dict[str, object] | object) -> str:
-    assert isinstance(field, dict)
-    return "" if field["finite"] else f", and not finite in {numbered(field['examples'])}"
+def _field(name: str, field: Mapping[str, Any]) -> str:
+    head = f"batch '{name}'"
+    bad = "" if field["finite"] else f", and not finite in {numbered(field['examples'])}"
+    return f"{head:18} {_range(field['min'])} to {_range(field['max'])}{bad}"
 
 
 def _walked(found: Autopsy) -> str:
