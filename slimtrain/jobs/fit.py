@@ -70,7 +70,7 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         begun = new or _gone_on(request, parts, feeding, judging, run, talk)
         stop.at_once = False
         first = int(begun.state.step)
-        keeper = stack.enter_context(Keeper.open(run, parts.document, first))
+        keeper = stack.enter_context(Keeper.open(run, parts.document, first, parts.batches))
         if first < parts.total or not run.env.exists():
             write_records(run, parts.document, parts.data, parts.net, request.command)
         again = request.again or f"slimtrain fit {parts.document.path}"

@@ -70,6 +70,11 @@ class RunDir:
         return self.path / "checkpoints"
 
     @property
+    def diverged(self) -> Path:
+        """The folder of the batches of steps whose numbers were not finite."""
+        return self.path / "diverged"
+
+    @property
     def best(self) -> Path:
         """Holds the name of the best checkpoint."""
         return self.path / "best"
@@ -95,6 +100,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CheckpointError(Problem(str(path), "should hold a JSON object"))
     return found
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The objects in a run's JSON file that holds a list of them; none where it cannot be read as one."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def default_path(root: Path, name: str) -> Path:
