@@ -21,7 +21,7 @@ from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.stream import Stream, evaluation, training
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.jobs.training import Job, train
-from slimtrain.store.rundir import lock
+from slimtrain.store.rundir import lock, need_new
 from slimtrain.train.devices import compile_ahead, compiled_train_step, memory_of
 from slimtrain.train.step import State, blank, start
 
@@ -64,8 +64,9 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
             talk.warn(start_warnings(request, parts))
         need_ready(talk)
         weights = first_weights(request, parts.task) if request.resume is None else None  # before anything is written
-        run = claim(request)
-        stack.enter_context(lock(run))
+        run = stack.enter_context(lock(claim(request)))
+        if weights is not None:
+            need_new(run)  # another process may have begun and ended one since
         state, message = resumed_state(request, parts.task, run, talk) if weights is None else (None, "")
         first = int(state.step) if state is not None else 0
         keeper = stack.enter_context(Keeper.open(run, parts.document, first))
