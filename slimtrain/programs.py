@@ -28,7 +28,7 @@ def directory(extra: str = "") -> Path | None:
     Args:
         extra: what else programs depend on that JAX does not know.
     """
-    if os.environ.get("SLIMTRAIN_CACHE", "1").lower() in ("0", "no", "off", "false"):
+    if switched_off():
         return None
     kind = sha256(f"{identity()}\n{cores()}\n{extra}".encode()).hexdigest()[:16]
     try:
@@ -85,6 +85,17 @@ def trim(limit: int = MOST_BYTES) -> None:
             return
         path.unlink(missing_ok=True)
         total -= size
+
+
+def size(folder: Path) -> tuple[int, int]:
+    """(programs, bytes) in a folder of compiled programs and those inside it."""
+    found = [stat.st_size for _, stat in _entries(folder)]
+    return len(found), sum(found)
+
+
+def switched_off() -> bool:
+    """Whether the user wants no compiled programs kept."""
+    return os.environ.get("SLIMTRAIN_CACHE", "1").lower() in ("0", "no", "off", "false")
 
 
 def _ours() -> Path | None:

@@ -14,8 +14,8 @@ from slimtrain.jobs.facts import facts_of, unlike
 from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.restore import EVERY, Filter, Weights, fit_weights, load_state, resume_point, weights_from
 from slimtrain.jobs.talk import Talk
-from slimtrain.store import checkpoint, rundir
-from slimtrain.store.rundir import RunDir, create, default_path
+from slimtrain.store import checkpoint, metrics
+from slimtrain.store.rundir import RunDir, create, create_default, default_path, need_vacant
 from slimtrain.train.step import State, Task
 
 
@@ -87,10 +87,10 @@ def _need_evaluations(document: Document, data: Dataset) -> None:
     raise ConfigError(Problem("train.early_stop", f"nothing to judge by: {told}", "evaluate, or drop it", mark))
 
 
-def need_free(request: Request) -> None:
-    """Raises ConfigError where the directory that is named for a new run holds one: told before time is spent."""
+def need_place(request: Request) -> None:
+    """Raises where the directory that is named for a new run holds one: told before time is spent."""
     if request.run_dir is not None:
-        rundir.need_free(request.run_dir)
+        need_vacant(request.run_dir)
 
 
 def claim(request: Request) -> RunDir:
@@ -98,9 +98,9 @@ def claim(request: Request) -> RunDir:
     resume = request.resume is not None
     if request.run_dir is not None:
         return create(request.run_dir, resume=resume)
-    free = default_path(Path(), request.document.name)
     if not resume:
-        return create(free, resume=False)
+        return create_default(Path(), request.document.name)
+    free = default_path(Path(), request.document.name)
     name, number = request.document.name, 1
     newest = free
     while (path := free.parent / (name if number == 1 else f"{name}-{number}")).exists():
@@ -140,6 +140,9 @@ def first_weights(request: Request, task: Task) -> tuple[Weights, str]:
 def resumed_state(request: Request, task: Task, run: RunDir, talk: Talk) -> tuple[State | None, str]:
     """The state to go on from, None where the run has none yet; and what to say of it."""
     checkpoint.recover(run)
+    if lines := metrics.garbled(run):
+        told = f"{lines} line{'s' * (lines > 1)} of it are damaged, and dropped"
+        talk.warn([Problem(str(run.metrics), told, severity="warning")])
     path, refused = resume_point(run, request.resume or "")
     if path is None:
         return None, "no checkpoint yet, "

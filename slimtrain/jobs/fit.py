@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from slimtrain.jobs.begin import Prepared, claim, first_weights, need_free, prepare, resumed_state, start_warnings
+from slimtrain.jobs.begin import Prepared, claim, first_weights, need_place, prepare, resumed_state, start_warnings
 from slimtrain.jobs.begin import Request as Request
 from slimtrain.jobs.build import ABSTRACT_BATCH
 from slimtrain.jobs.compiling import Compiling, Steps, compiling, in_thread
@@ -21,7 +21,7 @@ from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.stream import Stream, evaluation, training
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.jobs.training import Job, train
-from slimtrain.store.rundir import RunDir, lock
+from slimtrain.store.rundir import RunDir, lock, need_new
 from slimtrain.train.devices import compile_ahead, compiled_train_step, memory_of
 from slimtrain.train.step import State, blank, start
 
@@ -65,8 +65,9 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         need_ready(talk)
         feeding, judging = _streams(parts)
         new = _new(request, parts, feeding, judging) if request.resume is None else None
-        run = claim(request)
-        stack.enter_context(lock(run))
+        run = stack.enter_context(lock(claim(request)))
+        if new is not None:
+            need_new(run)  # another process may have begun and ended one since
         begun = new or _gone_on(request, parts, feeding, judging, run, talk)
         stop.at_once = False
         first = int(begun.state.step)
@@ -102,7 +103,7 @@ class _Begun:
 
 def _new(request: Request, parts: Prepared, feeding: Stream, judging: Stream | None) -> _Begun:
     """A new run, before anything is written: a signal that comes meanwhile leaves nothing behind."""
-    need_free(request)
+    need_place(request)
     weights, message = first_weights(request, parts.task)
     ready = compiling(parts.task, feeding, judging, ahead=parts.total > 0)
     state = in_thread(lambda: start(parts.task, request.document.seed, weights))

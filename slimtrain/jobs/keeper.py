@@ -67,7 +67,7 @@ class Keeper:
 
     def evaluated(self, step: int) -> bool:
         """Whether there is a line of an evaluation at this step."""
-        return any(line["step"] == step and "eval/loss" in line for line in self.lines)
+        return any("eval/loss" in line and line["step"] == step for line in self.lines)
 
     def best_step(self) -> int | None:
         """The step of the best evaluation so far; the earlier of two equal ones."""

@@ -30,22 +30,39 @@ def need_right_numbers(talk: Talk) -> None:
     Raises:
         SlimtrainError: JAX computes something wrong, crashes or hangs.
     """
-    if os.environ.get(VARIABLE) == "0" or jax.default_backend() != "cpu":
-        return
-    circumstances = _circumstances()
-    passed = _place(circumstances)
-    if passed and passed.exists():
+    if not wanted() or has_passed():
         return
     talk.say("checking JAX on this machine against float64, once")
+    found = verdict()
+    if found is not None and found.severity == "error":
+        raise SlimtrainError(found)
+    talk.warn([found] if found else [])
+
+
+def wanted() -> bool:
+    """Whether the kernels are to be run: on a CPU, unless the user says no."""
+    return os.environ.get(VARIABLE) != "0" and jax.default_backend() == "cpu"
+
+
+def has_passed() -> bool:
+    """Whether they have passed before, under the circumstances of now."""
+    passed = _place(_circumstances())
+    return passed is not None and passed.exists()
+
+
+def verdict() -> Problem | None:
+    """Runs them and notes that they passed; an error if one is wrong, a warning if they could not be run."""
     lines, error = _run()
     if not lines:
         hint = "so what it computes here is not checked"
-        return talk.warn([Problem("self-test", f"JAX did not start a second time: {error}", hint, severity="warning")])
+        return Problem("self-test", f"JAX did not start a second time: {error}", hint, severity="warning")
     if faults := list(_faults(lines)):
-        raise SlimtrainError(_told(faults))
-    if passed:
+        return _told(faults)
+    circumstances = _circumstances()
+    if passed := _place(circumstances):
         with suppress(WriteError):
             write_text(passed, circumstances)
+    return None
 
 
 def _place(circumstances: str) -> Path | None:

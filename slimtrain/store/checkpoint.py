@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 
 from slimtrain.errors import CheckpointError, Problem, WriteError
-from slimtrain.machine import alive
 from slimtrain.store.files import sync_file, sync_folder, write_text, writing
 from slimtrain.store.manifest import (
     MANIFEST,
@@ -27,7 +26,7 @@ from slimtrain.store.manifest import (
     refuse,
 )
 from slimtrain.store.manifest import verify as verify
-from slimtrain.store.rundir import RunDir
+from slimtrain.store.rundir import RunDir, need_held
 from slimtrain.store.weights import Arrays, pack
 from slimtrain.store.weights import read_weights as read_weights
 from slimtrain.store.weights import write_weights as write_weights
@@ -48,12 +47,14 @@ def save(run: RunDir, step: int, arrays: Mapping[str, np.ndarray], facts: Mappin
     Raises:
         WriteError: It cannot be written, or does not read back as written.
     """
+    need_held(run)
     recover(run)
     final = path_of(run, step)
     aside = _beside(final, "tmp")
     with writing(final):
         try:
             _write(aside, _packed(final, step, arrays, facts))
+            need_held(run)
             _commit(aside, final)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
@@ -76,6 +77,7 @@ def rehearse(run: RunDir, step: int, arrays: Mapping[str, np.ndarray], facts: Ma
     Raises:
         WriteError: It cannot be written, or does not read back as written.
     """
+    need_held(run)
     final = path_of(run, step)
     aside = _beside(final, "try")
     files = _packed(final, step, arrays, facts)
@@ -108,7 +110,8 @@ def _beside(final: Path, kind: Literal["tmp", "old", "try"]) -> Path:
 
 
 def _write(aside: Path, files: Mapping[str, bytes]) -> None:
-    aside.mkdir(parents=True)
+    aside.parent.mkdir(exist_ok=True)
+    aside.mkdir()
     sync_folder(aside.parent.parent)
     for name, data in files.items():
         with open(aside / name, "xb") as file:
@@ -142,15 +145,15 @@ def _verified(path: Path) -> Manifest | None:
 def recover(run: RunDir) -> None:
     """Finishes or clears what a process that died while saving left; for the holder of the run's lock.
 
-    A whole checkpoint whose place is free is moved there; every other leftover of a dead process is removed.
+    A whole checkpoint whose place is free is moved there; every other leftover is removed. Whose a leftover is does not
+    matter, since only the holder writes; numbers of processes come again.
 
     Raises:
         WriteError: A leftover can be neither moved nor removed.
     """
     # "tmp" before "old": where both are whole, the newer one gets the place.
     for path in sorted(_folders(run), key=lambda p: p.name, reverse=True):
-        leftover = _LEFTOVER.fullmatch(path.name)
-        if leftover and not alive(int(leftover[3])):
+        if leftover := _LEFTOVER.fullmatch(path.name):
             with writing(path):
                 _settle(path, path.with_name(leftover[1]), rehearsed=leftover[2] == "try")
 
@@ -191,15 +194,27 @@ def point(run: RunDir, which: Literal["best", "last"], path: Path) -> None:
 
 def _pointed(run: RunDir, which: str) -> Path | None:
     pointer = run.path / which
-    try:
-        name = pointer.read_text().strip() if pointer.exists() else None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(Problem(str(pointer), f"cannot be read: {error}")) from error
-    if name is None:
+    if not os.path.lexists(pointer):
         return None
-    if not _STEP.fullmatch(name):
-        raise CheckpointError(Problem(str(pointer), f"should name a checkpoint (got {name[:40]!r})"))
-    return run.checkpoints / name
+    if name := _name_in(pointer):
+        return run.checkpoints / name
+    refuse(pointer, f"should name a checkpoint{_instead(pointer)}")
+
+
+def _name_in(pointer: Path) -> str:
+    """The name of a checkpoint that is in a file; empty where something else is."""
+    try:
+        name = pointer.read_text().strip()
+    except (OSError, ValueError):
+        return ""
+    return name if _STEP.fullmatch(name) else ""
+
+
+def _instead(pointer: Path) -> str:
+    try:
+        return f" (got {pointer.read_bytes()[:40].decode(errors='replace').strip()!r})"
+    except OSError as error:
+        return f", and cannot be read: {error.strerror}"
 
 
 def prune(run: RunDir, keep: int) -> list[Path]:
@@ -227,7 +242,7 @@ def drop_after(run: RunDir, step: int) -> list[Path]:
     """Removes the checkpoints after a step, for a run that goes on from there; returns where they were.
 
     Args:
-        run: Whose; `best` and `last` are forgotten where they name one that goes.
+        run: Whose; `best` and `last` are forgotten where they name one that goes, or cannot be read.
         step: The step that stays the newest.
 
     Raises:
@@ -236,7 +251,7 @@ def drop_after(run: RunDir, step: int) -> list[Path]:
     gone = [p for number, p in steps_of(run).items() if number > step and _is_ours(p)]
     for pointer in (run.best, run.last):
         with writing(pointer, "cannot be removed"):
-            if pointer.exists() and pointer.read_text().strip() in {p.name for p in gone}:
+            if os.path.lexists(pointer) and _name_in(pointer) in {"", *(p.name for p in gone)}:
                 pointer.unlink()
     for path in gone:
         with writing(path, "cannot be removed"):
@@ -283,12 +298,12 @@ def find(run: RunDir, which: str) -> Path:
 
 
 def newest_verified(run: RunDir) -> tuple[Path, list[str]] | None:
-    """The newest checkpoint that verifies, and why each newer one was refused; None where there are none.
+    """The newest checkpoint that verifies, and why each newer one was refused; None where there never were any.
 
     Raises:
-        CheckpointError: There are some, and none verifies.
+        CheckpointError: There are or were some, and none verifies.
     """
-    refused: list[str] = []
+    refused = _lost(run)
     for path in reversed(steps_of(run).values()):
         try:
             verify(path)
@@ -298,3 +313,17 @@ def newest_verified(run: RunDir) -> tuple[Path, list[str]] | None:
     if refused:
         raise CheckpointError(*refused)
     return None
+
+
+def _lost(run: RunDir) -> list[str]:
+    """That the newest checkpoint is not there any more, where `last` says so; pointers without any checkpoints too."""
+    steps, last = steps_of(run), _name_in(run.last)
+    newest = max(steps, default=-1)
+    if last and int(last.removeprefix("step_")) > newest:
+        return [f"{run.checkpoints / last}: there is no such checkpoint, though '{run.last.name}' names it"]
+    there = [p.name for p in (run.last, run.best) if os.path.lexists(p)]
+    if there and not steps:
+        return [
+            f"{run.path}: its checkpoints are gone; to begin anew remove {' and '.join(there)}, or take a new folder"
+        ]
+    return []

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ from slimtrain.errors import CheckpointError, Problem
 FORMAT = 1
 STATE, MANIFEST = "state.safetensors", "manifest.json"
 Manifest = dict[str, Any]
+_NAMED = re.compile(r"step_([0-9]{8,18})(\.(tmp|old|try)-[0-9]+)?")
 _KINDS = {"format": int, "step": int, "facts": dict, "arrays": dict, "files": dict, "sha256": str}
 
 
@@ -82,6 +84,9 @@ def read_manifest(path: Path) -> Manifest:
     _check_format(path, manifest)
     if sealed({k: v for k, v in manifest.items() if k != "sha256"}) != text or not _is_complete(manifest):
         refuse(path, f"{MANIFEST} is damaged: its SHA-256 is not the one at its end")
+    named = _NAMED.fullmatch(path.name)
+    if named and int(named[1]) != manifest["step"]:
+        refuse(path, f"is the checkpoint of step {manifest['step']}, under another one's name")
     return dict(manifest)
 
 

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from slimtrain.store.files import plain, replacing, sync_file, writing
-from slimtrain.store.rundir import RunDir
+from slimtrain.store.rundir import RunDir, need_held
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_TOLD = ("train/", "eval/")
+"""How the names begin of what a run tells of a step."""
 
 
 @contextmanager
@@ -25,6 +27,7 @@ def open_metrics(run: RunDir) -> Iterator[Callable[[Mapping[str, Any]], None]]:
 
     def write(record: Mapping[str, Any]) -> None:
         line = json.dumps(plain(record), allow_nan=False) + "\n"
+        need_held(run)
         with writing(run.metrics):
             file.write(line.encode())
             file.flush()
@@ -52,6 +55,7 @@ def sync(run: RunDir) -> None:
     Raises:
         WriteError: They cannot be written.
     """
+    need_held(run)
     with writing(run.metrics), open(run.metrics, "ab") as file:
         sync_file(file)
 
@@ -59,6 +63,11 @@ def sync(run: RunDir) -> None:
 def read(run: RunDir) -> list[dict[str, Any]]:
     """The records so far, with nan and inf as floats again; lines that a crash left torn are skipped."""
     return [record for _, record in _lines(run)]
+
+
+def garbled(run: RunDir) -> int:
+    """How many lines are no records; a last one that a crash left torn is not counted."""
+    return sum(line.endswith(b"\n") and _record(line) is None for line in _bytes(run).splitlines(keepends=True))
 
 
 def truncate_after(run: RunDir, step: int) -> None:
@@ -79,7 +88,8 @@ def _is_after(record: dict[str, Any], step: int) -> bool:
 
 
 def _bytes(run: RunDir) -> bytes:
-    return run.metrics.read_bytes() if run.metrics.exists() else b""
+    with writing(run.metrics, "cannot be read"):
+        return run.metrics.read_bytes() if run.metrics.exists() else b""
 
 
 def _lines(run: RunDir) -> Iterator[tuple[bytes, dict[str, Any]]]:
@@ -98,7 +108,10 @@ def _record(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(record, dict):
         return None
-    return {k: _number(v) for k, v in record.items()}
+    record = {k: _number(v) for k, v in record.items()}
+    told = [v for k, v in record.items() if k.startswith(_TOLD)]
+    sound = type(record.get("step")) is int and all(isinstance(v, int | float | list) for v in told)
+    return record if sound or not told else None
 
 
 def _number(value: Any) -> Any:

@@ -6,28 +6,41 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import IO, Any
 
-from slimtrain.errors import CheckpointError, ConfigError, Problem, RunInUseError
+from slimtrain.errors import CheckpointError, ConfigError, Problem, RunInUseError, WriteError
 from slimtrain.store.files import write_json as write_json
 from slimtrain.store.files import write_text as write_text
 from slimtrain.store.files import writing
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LOCKS_CURE = "give a --run-dir on a file system with locks: without them two runs can ruin each other"
+_NO_RUN = "cannot be made a run directory"
+_PATIENCE = 0.3  # seconds; a process that looks whether a run is in use, or that was killed, holds it for less
 _NAME_CURE = "use 1 to 64 letters, digits, '.', '_' and '-', the first one a letter or a digit"
 
 
 @dataclass(frozen=True)
 class RunDir:
-    """The directory of one run; the properties are where its files are, whether or not they exist."""
+    """The directory of one run; the properties are where its files are, whether or not they exist.
+
+    `held` tells the lock file of this process from another one that came in its place; None where there is no lock.
+    """
 
     path: Path
+    held: tuple[int, int] | None = field(default=None, compare=False)
+
+    @property
+    def lock(self) -> Path:
+        """What is locked, and names the process that holds it."""
+        return self.path / ".lock"
 
     @property
     def config(self) -> Path:
@@ -131,6 +144,26 @@ def _first_free(path: Path) -> Path:
     return next(p for p in map(path.with_name, names) if not os.path.lexists(p))
 
 
+def create_default(root: Path, name: str) -> RunDir:
+    """Makes the directory of a new run at its default path; two processes at once get two.
+
+    Args:
+        root: The folder that holds `runs`.
+        name: The name of the config.
+
+    Raises:
+        ConfigError: The name cannot name a folder safely.
+        WriteError: The directory cannot be made or written to.
+    """
+    while True:
+        path = default_path(root, name)
+        with writing(path, _NO_RUN):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                path.mkdir()
+                return create(path, resume=False)
+
+
 def create(path: Path, *, resume: bool) -> RunDir:
     """Makes the directory of a run.
 
@@ -140,22 +173,32 @@ def create(path: Path, *, resume: bool) -> RunDir:
 
     Raises:
         ConfigError: A run is there, and `resume` is off.
+        RunInUseError: It is, and another process holds it.
         WriteError: The directory cannot be made or written to.
     """
     if not resume:
-        need_free(path)
-    with writing(path, "cannot be made a run directory"):
+        need_vacant(path)
+    with writing(path, _NO_RUN):
         path.mkdir(parents=True, exist_ok=True)
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return RunDir(path)
 
 
-def need_free(path: Path) -> None:
-    """Raises ConfigError where a run is in a directory."""
-    if _holds_run(RunDir(path)):
-        cure = f"add --resume to go on with it, or start a new one with --run-dir {_first_free(path)}"
-        raise ConfigError(Problem(str(path), "holds a run already", cure))
+def need_vacant(path: Path) -> None:
+    """Raises ConfigError where a run is in a directory, RunInUseError where a process holds it."""
+    run = RunDir(path)
+    if _holds_run(run):
+        with suppress(WriteError), lock(run):
+            pass
+        need_new(run)
+
+
+def need_new(run: RunDir) -> None:
+    """Raises ConfigError where a run is in the directory already."""
+    if _holds_run(run):
+        cure = f"add --resume to go on with it, or start a new one with --run-dir {_first_free(run.path)}"
+        raise ConfigError(Problem(str(run.path), "holds a run already", cure))
 
 
 def open_run(path: Path) -> RunDir:
@@ -177,36 +220,63 @@ def _holds_run(run: RunDir) -> bool:
 
 
 @contextmanager
-def lock(run: RunDir) -> Iterator[None]:
+def lock(run: RunDir) -> Iterator[RunDir]:
     """Holds the run for this process; the kernel lets go when the process dies, however it dies.
+
+    Gives the run as one that is held, so that what is written there can be kept from another run in its place.
 
     Raises:
         RunInUseError: Another process holds it.
-        WriteError: The lock file cannot be written.
+        WriteError: The lock file cannot be written, or the file system has no locks.
     """
-    file = _take(run)
-    try:
-        yield
-    finally:
-        file.close()
-
-
-def _take(run: RunDir) -> IO[bytes]:
-    path = run.path / ".lock"
-    with writing(path):
-        file = open(path, "a+b", buffering=0)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with writing(run.path):
+        file = open(run.lock, "a+b", buffering=0)
+    with file:
+        _take(run, file)
+        with writing(run.path):
             file.truncate(0)
             file.write(_this_process())
-        except BlockingIOError:
+        found = os.fstat(file.fileno())
+        held = replace(run, held=(found.st_dev, found.st_ino))
+        need_held(held)
+        yield held
+
+
+def need_held(run: RunDir) -> None:
+    """Raises WriteError where the run was held, and its directory is gone or another one by now."""
+    if run.held is None:
+        return
+    try:
+        found = os.stat(run.lock)
+    except OSError:
+        found = None
+    if found is None or (found.st_dev, found.st_ino) != run.held:
+        told = "was removed, renamed or replaced while it was in use"
+        cure = "nothing is written there any more; put it back and go on with --resume, or begin anew"
+        raise WriteError(Problem(str(run.path), told, cure))
+
+
+def _take(run: RunDir, file: IO[bytes]) -> None:
+    """Locks the file, and makes sure that this keeps others out."""
+    until = time.monotonic() + _PATIENCE
+    while not _locked(run, file):
+        if time.monotonic() > until:
             hint = "wait for it, stop it, or give another --run-dir"
-            with file:
-                raise RunInUseError(Problem(str(run.path), f"is in use by {_owner(file)}", hint)) from None
-        except OSError:
-            file.close()
-            raise
-    return file
+            raise RunInUseError(Problem(str(run.path), f"is in use by {_owner(file)}", hint))
+        time.sleep(0.02)
+    with writing(run.path), open(run.lock, "ab") as second:
+        if _locked(run, second):
+            raise WriteError(Problem(str(run.path), "cannot be locked: locks do not hold here", _LOCKS_CURE))
+
+
+def _locked(run: RunDir, file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise WriteError(Problem(str(run.path), f"cannot be locked: {error.strerror}", _LOCKS_CURE)) from error
+    return True
 
 
 def _this_process() -> bytes:

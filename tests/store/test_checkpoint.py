@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from slimtrain.errors import CheckpointError, WriteError
 from slimtrain.store import checkpoint
-from slimtrain.store.rundir import RunDir
+from slimtrain.store.rundir import RunDir, lock
 
 ROOT = Path(__file__).parents[2]
 DEAD = 2**22 + 1  # above the kernel's highest process number
@@ -177,9 +177,72 @@ def test_leftovers_of_the_dead_are_finished_or_cleared_and_nothing_else_is_touch
     ):
         (run.checkpoints / name).mkdir()
     checkpoint.save(run, 8, ARRAYS, FACTS)
-    alive = f"step_00000007.tmp-{os.getppid()}"
-    assert _names(run) == sorted(["my.tmp-1", "step_00000005", alive, "step_00000008", "step_1.tmp-1"])
+    # Only the holder of the lock writes: a number that another process has by now saves no leftover.
+    assert _names(run) == sorted(["my.tmp-1", "step_00000005", "step_00000008", "step_1.tmp-1"])
     assert checkpoint.verify(path)["step"] == 5
+
+
+def test_a_whole_leftover_is_put_back_though_its_process_number_is_taken(tmp_path):
+    run = RunDir(tmp_path)
+    path = checkpoint.save(run, 5, ARRAYS, FACTS)
+    path.rename(f"{path}.old-{os.getppid()}")
+    checkpoint.recover(run)
+    assert _names(run) == [path.name] and checkpoint.verify(path)["step"] == 5
+
+
+def test_a_checkpoint_under_the_name_of_another_step_is_refused(tmp_path):
+    run = RunDir(tmp_path)
+    one, two = (checkpoint.save(run, step, ARRAYS, {}) for step in (1, 2))
+    for source, target in ((one, tmp_path / "kept"), (two, one), (tmp_path / "kept", two)):
+        source.rename(target)
+    with pytest.raises(CheckpointError, match="step_00000002: is the checkpoint of step 1, under another one's name"):
+        checkpoint.newest_verified(run)
+    assert checkpoint.verify(two.rename(tmp_path / "copy"))["step"] == 1, "a copy may have any name"
+
+
+def test_a_newest_checkpoint_that_is_gone_is_told(tmp_path):
+    run = RunDir(tmp_path)
+    one, two = (checkpoint.save(run, step, ARRAYS, {}) for step in (1, 2))
+    checkpoint.point(run, "last", two)
+    shutil.rmtree(two)
+    told = f"{two}: there is no such checkpoint, though 'last' names it"
+    assert checkpoint.newest_verified(run) == (one, [told])
+    shutil.rmtree(run.checkpoints)
+    with pytest.raises(CheckpointError, match="there is no such checkpoint, though 'last' names it"):
+        checkpoint.newest_verified(run)
+    run.last.write_bytes(b"\xff\0")
+    with pytest.raises(CheckpointError, match="its checkpoints are gone; to begin anew remove last, or take a new"):
+        checkpoint.newest_verified(run)
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\xff\xfe\0", b"../../etc", b"step_1"])
+def test_pointers_that_are_garbage_are_refused_by_name_and_forgotten_by_a_run_that_goes_on(tmp_path, garbage):
+    run = RunDir(tmp_path)
+    path = checkpoint.save(run, 1, ARRAYS, {})
+    run.best.write_bytes(garbage)
+    with pytest.raises(CheckpointError, match="best: should name a checkpoint .got"):
+        checkpoint.find(run, "best")
+    assert checkpoint.newest_verified(run) == (path, []) and checkpoint.drop_after(run, 1) == []
+    assert not run.best.exists() and path.exists()
+
+
+def test_what_is_held_is_not_written_to_once_it_is_gone_or_another_one(tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    with lock(RunDir(path)) as run:
+        checkpoint.save(run, 1, ARRAYS, {})
+        path.rename(tmp_path / "moved")
+        for _ in range(2):
+            for write in (checkpoint.save, checkpoint.rehearse):
+                with pytest.raises(WriteError, match="run: was removed, renamed or replaced while it was in use; noth"):
+                    write(run, 2, ARRAYS, {})
+            path.mkdir(exist_ok=True)
+            (path / ".lock").touch()
+        assert [p.name for p in path.iterdir()] == [".lock"]
+        shutil.rmtree(path)
+        (tmp_path / "moved").rename(path)
+        checkpoint.save(run, 2, ARRAYS, {})
+    assert _names(RunDir(path)) == ["step_00000001", "step_00000002"]
 
 
 @pytest.mark.parametrize("call", range(1, 8))

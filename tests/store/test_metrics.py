@@ -63,3 +63,29 @@ def test_truncate_after_leaves_no_step_twice(tmp_path):
 def test_a_folder_that_is_gone_is_a_write_error(tmp_path):
     with pytest.raises(WriteError, match="metrics.jsonl: cannot be written: No such file or directory"):
         metrics.append(RunDir(tmp_path / "gone"), {"step": 1})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\0\0\0",
+        "[]",
+        '{"eval/loss": 1.0}',
+        '{"step": "4", "train/loss": 1.0}',
+        '{"step": 4, "eval/loss": "low"}',
+        '{"step": 4.5, "eval/loss": 1.0}',
+        '{"step": 4, "eval/loss": null}',
+    ],
+)
+def test_lines_that_are_no_records_are_counted_and_dropped(tmp_path, line):
+    run = RunDir(tmp_path)
+    run.metrics.write_text(f'{{"step": 1, "train/loss": 2.0}}\n{line}\n{{"step": 2, "eval/loss": "nan"}}\n{{"st')
+    assert metrics.garbled(run) == 1
+    metrics.truncate_after(run, 9)
+    assert [record["step"] for record in metrics.read(run)] == [1, 2] and metrics.garbled(run) == 0
+
+
+def test_metrics_that_cannot_be_read_are_told(tmp_path):
+    RunDir(tmp_path).metrics.mkdir()
+    with pytest.raises(WriteError, match="metrics.jsonl: cannot be read: Is a directory"):
+        metrics.read(RunDir(tmp_path))

@@ -138,3 +138,61 @@ def test_json_files_of_a_run(tmp_path):
         path.write_text(text)
         with pytest.raises(CheckpointError, match=f"data.json: {told}"):
             rundir.read_json(path)
+
+
+def test_a_run_that_is_in_use_is_told_as_such_even_to_one_that_would_begin_anew(tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    holder = _holder(path)
+    try:
+        (path / "config.yaml").touch()
+        with pytest.raises(RunInUseError, match=f"is in use by process {holder.pid} on "):
+            rundir.create(path, resume=False)
+    finally:
+        holder.kill()
+        holder.communicate()
+    with pytest.raises(ConfigError, match="holds a run already"):
+        rundir.create(path, resume=False)
+
+
+CLAIM = """
+import sys
+from pathlib import Path
+from slimtrain.store.rundir import create_default
+sys.stdin.readline()
+print(create_default(Path(sys.argv[1]), "net").path.name)
+"""
+
+
+def test_processes_at_once_get_a_directory_each(tmp_path):
+    command = [sys.executable, "-c", CLAIM, tmp_path]
+    started = [subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
+    for process in started:
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    names = [process.communicate()[0].decode().strip() for process in started]
+    assert sorted(names) == ["net", "net-2", "net-3", "net-4"]
+
+
+def test_a_file_in_the_place_of_runs_is_told(tmp_path):
+    (tmp_path / "runs").touch()
+    with pytest.raises(WriteError, match="runs/net: cannot be made a run directory: File exists"):
+        rundir.create_default(tmp_path, "net")
+
+
+@pytest.mark.parametrize(
+    "flock, told",
+    [
+        (lambda file, how: None, "cannot be locked: locks do not hold here"),
+        (
+            lambda file, how: (_ for _ in ()).throw(OSError(37, "No locks available")),
+            "cannot be locked: No locks avail",
+        ),
+    ],
+)
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch, flock, told):
+    monkeypatch.setattr(rundir.fcntl, "flock", flock)
+    with pytest.raises(WriteError, match=f"{told}.*; give a --run-dir on a file system with locks") as refused:
+        with rundir.lock(RunDir(tmp_path)):
+            pass
+    assert refused.value.exit_code == 74
