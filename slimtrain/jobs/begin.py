@@ -141,7 +141,7 @@ def resumed_state(request: Request, task: Task, run: RunDir, talk: Talk) -> tupl
     """The state to go on from, None where the run has none yet; and what to say of it."""
     checkpoint.recover(run)
     if lines := metrics.garbled(run):
-        told = f"{lines} line{'s' * (lines > 1)} of it are damaged, and dropped"
+        told = f"damaged lines, which are dropped: {lines}"
         talk.warn([Problem(str(run.metrics), told, severity="warning")])
     path, refused = resume_point(run, request.resume or "")
     if path is None:

@@ -15,7 +15,7 @@ from slimtrain.jobs.facts import facts_of, need_alike
 from slimtrain.jobs.fold import folded_variables, folding_of
 from slimtrain.jobs.lints import warnings_of
 from slimtrain.jobs.recalibrate import recalibrated
-from slimtrain.jobs.restore import fit_weights, weights_from
+from slimtrain.jobs.restore import fit_weights, variables_of, weights_from
 from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.stream import Stream, evaluation
 from slimtrain.jobs.talk import QUIET, Talk
@@ -112,7 +112,7 @@ def _weights(run: Path | None, which: str, weights: Path | None, averages: bool)
         return weights_from(weights, which, averages), str(weights)
     assert run is not None
     folder = checkpoint.find(open_run(run), which)
-    return weights_from(folder, averages=averages), str(folder)
+    return variables_of(checkpoint.load(folder)[0], averages), str(folder)
 
 
 Run = Callable[[Any, Any, Talk, Callable[[], Any]], dict[str, Any] | None]

@@ -1,7 +1,7 @@
 """Where weights and states come from: checkpoints of a run, weight files, a fresh start."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,14 @@ EVERY = Filter()
 def load_state(task: Task, path: Path) -> tuple[State, Manifest]:
     """The state of a checkpoint, in the task's form, and its manifest; CheckpointError where it does not fit."""
     arrays, manifest = checkpoint.load(path)
-    return from_arrays(arrays, blank(task)), manifest
+    try:
+        state = from_arrays(arrays, blank(task))
+    except CheckpointError as error:
+        raise CheckpointError(*(replace(problem, where=str(path)) for problem in error.problems)) from error
+    if int(state.step) != manifest["step"]:
+        told = f"holds step {int(state.step)}, and its manifest says {manifest['step']}"
+        raise CheckpointError(Problem(str(path), told))
+    return state, manifest
 
 
 def weights_from(path: Path, which: str = "last", averages: bool = True) -> Weights:

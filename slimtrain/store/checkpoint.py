@@ -303,27 +303,34 @@ def newest_verified(run: RunDir) -> tuple[Path, list[str]] | None:
     Raises:
         CheckpointError: There are or were some, and none verifies.
     """
-    refused = _lost(run)
-    for path in reversed(steps_of(run).values()):
+    steps, refused = steps_of(run), _lost(run)
+    for step, path in reversed(steps.items()):
         try:
             verify(path)
-            return path, refused
+            return path, [*(_gone(run) if _last_step(run) > step else []), *refused]
         except CheckpointError as error:
             refused.append(str(error))
-    if refused:
+    if refused := [*_gone(run), *refused]:
         raise CheckpointError(*refused)
     return None
 
 
+def _last_step(run: RunDir) -> int:
+    """The step that `last` names; -1 where it does not."""
+    return int(_name_in(run.last).removeprefix("step_") or -1)
+
+
+def _gone(run: RunDir) -> list[str]:
+    """That the checkpoint that `last` names is not there any more."""
+    step = _last_step(run)
+    if step < 0 or step in steps_of(run):
+        return []
+    return [f"{path_of(run, step)}: there is no such checkpoint, though '{run.last.name}' names it"]
+
+
 def _lost(run: RunDir) -> list[str]:
-    """That the newest checkpoint is not there any more, where `last` says so; pointers without any checkpoints too."""
-    steps, last = steps_of(run), _name_in(run.last)
-    newest = max(steps, default=-1)
-    if last and int(last.removeprefix("step_")) > newest:
-        return [f"{run.checkpoints / last}: there is no such checkpoint, though '{run.last.name}' names it"]
+    """That there were checkpoints, where there are none and pointers tell of some."""
     there = [p.name for p in (run.last, run.best) if os.path.lexists(p)]
-    if there and not steps:
-        return [
-            f"{run.path}: its checkpoints are gone; to begin anew remove {' and '.join(there)}, or take a new folder"
-        ]
-    return []
+    if not there or steps_of(run):
+        return []
+    return [f"{run.path}: its checkpoints are gone; to begin anew remove {' and '.join(there)}, or take a new folder"]

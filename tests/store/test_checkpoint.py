@@ -207,6 +207,8 @@ def test_a_newest_checkpoint_that_is_gone_is_told(tmp_path):
     shutil.rmtree(two)
     told = f"{two}: there is no such checkpoint, though 'last' names it"
     assert checkpoint.newest_verified(run) == (one, [told])
+    (run.checkpoints / "step_00000003").mkdir()
+    assert checkpoint.newest_verified(run)[1][0] == told
     shutil.rmtree(run.checkpoints)
     with pytest.raises(CheckpointError, match="there is no such checkpoint, though 'last' names it"):
         checkpoint.newest_verified(run)
