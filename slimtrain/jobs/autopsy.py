@@ -170,9 +170,8 @@ def _first(task: Task, state: State, kept: Kept, place: Place) -> Finding | None
 def _lines(run: RunDir, document: Document) -> dict[str, str]:
     """The config line of each layer by path: as the user wrote it, where the run tells."""
     here = {layer.path: layer.mark.short for layer in document.plan.layers()}
-    return here | {
-        str(one["name"]): str(one["line"]) for one in read_records(run.plan) if {"name", "line"} <= one.keys()
-    }
+    written = [one for one in read_records(run.plan) if {"name", "line"} <= one.keys()]
+    return here | {str(one["name"]): str(one["line"]) for one in written}
 
 
 def _field(values: np.ndarray, place: Place) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The first number that is not finite in a step that was taken again: which end point, loss, gradient or moment it is."""
+"""The first number that is not finite in a step that was taken again: which end point, loss, gradient or moment."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
