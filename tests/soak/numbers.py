@@ -23,7 +23,7 @@ Command = Callable[[Sequence[str]], tuple[int, str, str]]
 """Runs a command line: (exit code, stdout, stderr)."""
 
 TRAIN, STEPS = 64, 12
-PLUGIN = Path(__file__).with_name("roots.py")
+PLUGINS = Path(__file__).parent / "plugins"
 STOPPED = re.compile(r"step ([0-9]+): .* is not finite; the state before it is kept")
 OPTIMIZERS = ("sgd", "momentum", "adam", "rmsprop", "adagrad", "lion", "lamb", "adamw", "nadam", "ftrl")
 CONFIG = """\
@@ -78,7 +78,7 @@ def pieces(count: int, folder: Path, draw: random.Random, command: Command) -> l
 
 def in_process(words: Sequence[str]) -> tuple[int, str, str]:
     """The command line in a process of its own."""
-    code = f"import sys; sys.path[:0] = {[str(PLUGIN.parent), *sys.path]!r}; from slimtrain.cli import main; main()"
+    code = f"import sys; sys.path[:0] = {[str(PLUGINS), *sys.path]!r}; from slimtrain.cli import main; main()"
     done = subprocess.run([sys.executable, "-P", "-c", code, *words], capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 

@@ -1,4 +1,4 @@
-"""`train.skip_non_finite`: what a step that is left out leaves, how many may be, and that nothing changes without it."""
+"""`train.skip_non_finite`: what a step that is left out leaves, how many may be; without it nothing changes."""
 
 from functools import cache
 
