@@ -6,6 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
+from slimtrain.jobs import autopsy_text
+from slimtrain.jobs.autopsy import autopsy
+from slimtrain.jobs.tables import json_text
+from slimtrain.jobs.target import load
 from slimtrain.store import checkpoint, diverged
 from slimtrain.store.rundir import RunDir
 
@@ -66,11 +70,11 @@ def test_the_batch_is_kept_beside_the_state_before_it(stopped):
     assert checkpoint.of_step(run, step - 1) and checkpoint.verify(checkpoint.of_step(run, step - 1))
 
 
-def test_it_names_the_end_point_its_line_the_example_and_the_cure(stopped, cli):
+def test_it_names_the_end_point_its_line_the_example_and_the_cure(stopped):
     run, _ = stopped
-    done = cli("autopsy", run.path, "--json")
-    found = json.loads(done.out)
-    assert done.code == 0 and found["reproduced"] is True and found["same_loss"] is True
+    told = autopsy(load(run.path), run.path)
+    found = json.loads(json_text(told.record()))
+    assert found["reproduced"] is True and found["same_loss"] is True
     point = found["finding"]
     assert (point["stage"], point["kind"], point["name"]) == ("forward", "end_point", "Flatten")
     assert point["line"] == "net.yaml:5" and point["examples"] == [BAD]
@@ -79,15 +83,10 @@ def test_it_names_the_end_point_its_line_the_example_and_the_cure(stopped, cli):
     assert found["largest_weight"]["name"] in ("fc1/weights", "logits/weights")
     assert found["learning_rate"] == pytest.approx(0.1) and found["state_step"] == found["step"] - 1
     assert found["cure"] == f"repair the data: 'image' is not finite in example {BAD}"
-
-
-def test_it_is_told_to_people(stopped, cli):
-    done = cli("autopsy", stopped[0].path)
-    assert done.code == 0
-    assert "reproduced: taken again, its numbers are not finite, with the same loss\n" in done.out
-    told = f"forward: end point 'Flatten' (net.yaml:5) is the first that is not finite, for example {BAD}\n"
-    assert told in done.out
-    assert f"and not finite in example {BAD}\n" in done.out and "\ncure: repair the data" in done.out
+    said = autopsy_text.told(told)
+    assert "reproduced: taken again, its numbers are not finite, with the same loss\n" in said
+    assert f"\nforward: end point 'Flatten' (net.yaml:5) is the first that is not finite, for example {BAD}\n" in said
+    assert f"and not finite in example {BAD}\n" in said and "\ncure: repair the data" in said
 
 
 def other_bytes(path):
