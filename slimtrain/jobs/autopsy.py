@@ -11,7 +11,7 @@ from slimtrain.config.document import Document
 from slimtrain.errors import CheckpointError, DataError, Problem
 from slimtrain.jobs.autopsy_search import Finding, Place, found_backward, found_forward, found_in_update
 from slimtrain.jobs.begin import prepare
-from slimtrain.jobs.build import Network, fields_read, make_task, network, need_training
+from slimtrain.jobs.build import Network, fields_read, make_task, need_training, network
 from slimtrain.jobs.cures import cure
 from slimtrain.jobs.leaving import good
 from slimtrain.jobs.restore import load_state
@@ -170,7 +170,8 @@ def _first(task: Task, state: State, kept: Kept, place: Place) -> Finding | None
 def _lines(run: RunDir, document: Document) -> dict[str, str]:
     """The config line of each layer by path: as the user wrote it, where the run tells."""
     here = {layer.path: layer.mark.short for layer in document.plan.layers()}
-    return here | {str(one["name"]): str(one["line"]) for one in read_records(run.plan) if {"name", "line"} <= one.keys()}
+    written = [one for one in read_records(run.plan) if {"name", "line"} <= one.keys()]
+    return here | {str(one["name"]): str(one["line"]) for one in written}
 
 
 def _field(values: np.ndarray, place: Place) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def _field(values: np.ndarray, place: Place) -> dict[str, Any]:
         return {"finite": True, "min": None, "max": None, "examples": []}
     wide = np.asarray(values, np.float64)
     good = np.isfinite(wide)
-    rows = ~good.reshape(len(wide), -1).all(1)
+    rows = np.asarray(~good.reshape(len(wide), -1).all(1))
     fine = wide[good]
     low, high = (float(fine.min()), float(fine.max())) if fine.size else (None, None)
     return {"finite": bool(good.all()), "min": low, "max": high, "examples": place.examples(rows)}

@@ -1,4 +1,4 @@
-"""The first number that is not finite in a step that was taken again: which end point, loss, gradient or moment it is."""
+"""The first number that is not finite in a step that was taken again: which end point, loss, gradient or moment."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Place:
     def found(self, stage: str, kind: str, name: str, look: Look, **more: Any) -> Finding:
         """A finding, with the line of its name."""
         tells = kind == "end_point" and self.size == len(look.bad)
-        rows = self.examples(look.bad) if tells else ()
+        rows = self.examples(np.asarray(look.bad)) if tells else ()
         line = more.pop("line", None) or self.line(name)
         return Finding(stage, kind, name, line, examples=rows, largest=float(look.largest), **more)
 

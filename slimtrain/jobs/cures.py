@@ -38,14 +38,15 @@ def cure(
     lower = f"lower the learning rate of {rate:.3g} ({_rate_key(document)}), warm it up"
     clip = "" if document.train.clip_global_norm else ", or clip gradients (train.clip_global_norm: 1.0)"
     if largest["value"] >= LARGE_WEIGHT:
-        return f"the weights ran away, {largest['name']} to {largest['value']:.3g}: resume from an earlier step, {lower}{clip}"
+        ran = f"the weights ran away, {largest['name']} to {largest['value']:.3g}"
+        return f"{ran}: resume from an earlier step, {lower}{clip}"
     return {
         "forward": f"look at the arguments of '{finding.name}' ({finding.line}); else {lower}{clip}",
         "statistics": "normalize or scale what goes in there: its variance is too large for float32",
         "loss": "a loss of probabilities takes the logarithm of 0: use one that takes logits, or clip what it reads",
         "backward": f"{_backward(finding)}; clipping cannot mend a gradient that is not finite",
         "clipping": "lower the factors of train.gradient_multipliers",
-        "optimizer": f"gradients of norm {norm:.3g} are too large to be squared: clip them (train.clip_global_norm: 1.0)",
+        "optimizer": f"clip gradients (train.clip_global_norm: 1.0): of norm {norm:.3g}, they overflow when squared",
         "weights": f"{lower}{clip}",
     }[finding.stage]
 

@@ -1,5 +1,5 @@
-"""Ways to run a network: some variables frozen, in another precision, its statistics averaged anew, with every end point
-looked at. Each makes one forward function of another."""
+"""Ways to run a network: some variables frozen, in another precision, its statistics averaged anew, end points probed.
+Each makes one forward function of another."""
 
 from collections.abc import Mapping
 from dataclasses import replace

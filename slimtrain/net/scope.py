@@ -263,8 +263,9 @@ class Scope:
     def probed(self, path: str, value: Array) -> Array:
         """An output, with the probe of its path added where this pass has one of its shape."""
         probe = self.record.probes.get(path)
-        fits = probe is not None and probe.shape == value.shape and probe.dtype == value.dtype
-        return value + probe if fits else value
+        if probe is None or (probe.shape, probe.dtype) != (value.shape, value.dtype):
+            return value
+        return value + probe
 
     def end_point(self, name: str, op: str, value: Array, collections: tuple[str, ...] = (), path: str = "") -> None:
         """Lists an output under a full name; the array itself is kept where this pass wants it."""

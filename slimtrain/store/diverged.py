@@ -120,7 +120,7 @@ def _facts(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         _refuse(path, "is damaged: it is not JSON")
     number = body.get("format") if isinstance(body, dict) else None
-    if type(number) is not int or number < 1:
+    if not isinstance(body, dict) or type(number) is not int or number < 1:
         _refuse(path, "is not a record of slimtrain")
     if number > FORMAT:
         _refuse(path, "was written by a newer slimtrain", "upgrade slimtrain")

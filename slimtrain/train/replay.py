@@ -16,7 +16,7 @@ from slimtrain.train.step import Batch, State, Task, attempt, key_of, losses_of,
 
 
 class Look(NamedTuple):
-    """An array's `bad` rows [first axis] that hold numbers that are not finite; the largest size of the others."""
+    """An array's `bad` rows [first axis], which hold numbers that are not finite; the largest size of the others."""
 
     bad: Array
     largest: Array
@@ -90,9 +90,8 @@ def _pass(task: Task, state: State, statistics: Arrays, batch: Batch, key: Array
     both = jax.value_and_grad(loss_of, argnums=(0, 1), has_aux=True)
     (loss, (seen, terms, after)), (of_variables, at_points) = both(trained, probes)
     penalties = regularization_terms(task.specs, state.parameters)
-    found = (seen, after, terms, penalties)
-    told = Part(*map(_each, found), look(loss), _each(at_points), _each(of_variables))
-    return told, after
+    forward = _each(seen), _each(after), _each(terms), _each(penalties)
+    return Part(*forward, look(loss), _each(at_points), _each(of_variables)), after
 
 
 def _each(values: Arrays) -> dict[str, Look]:
@@ -106,8 +105,8 @@ def update(task: Task, state: State, batch: Batch) -> Update:
         tried = attempt(task, state, batch)
         rate = task.learning_rate(updates_of(state.step, state.skips))
         norm = optax.tree.norm(tried.found.gradients)
-        groups = (tried.gradients, tried.new.optimizer, tried.moved, tried.new.averages)
-        return Update(*map(looks, groups), jnp.asarray(rate), norm)
+        moments, averages = looks(tried.new.optimizer), looks(tried.new.averages)
+        return Update(_each(tried.gradients), moments, _each(tried.moved), averages, jnp.asarray(rate), norm)
 
     told: Update = jax.device_get(jax.jit(run)(state, dict(batch)))
     return told

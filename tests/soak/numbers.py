@@ -1,4 +1,4 @@
-"""Numbers that are not finite, planted where it is known: how a run stops or goes on, and whether autopsy names them."""
+"""Numbers that are not finite, planted where it is known: how a run stops or goes on, whether autopsy names them."""
 
 import json
 import random
@@ -23,7 +23,7 @@ Command = Callable[[Sequence[str]], tuple[int, str, str]]
 """Runs a command line: (exit code, stdout, stderr)."""
 
 TRAIN, STEPS = 64, 12
-PLUGIN = Path(__file__).with_name("roots.py")
+PLUGINS = Path(__file__).parent / "plugins"
 STOPPED = re.compile(r"step ([0-9]+): .* is not finite; the state before it is kept")
 OPTIMIZERS = ("sgd", "momentum", "adam", "rmsprop", "adagrad", "lion", "lamb", "adamw", "nadam", "ftrl")
 CONFIG = """\
@@ -78,7 +78,7 @@ def pieces(count: int, folder: Path, draw: random.Random, command: Command) -> l
 
 def in_process(words: Sequence[str]) -> tuple[int, str, str]:
     """The command line in a process of its own."""
-    code = f"import sys; sys.path[:0] = {[str(PLUGIN.parent), *sys.path]!r}; from slimtrain.cli import main; main()"
+    code = f"import sys; sys.path[:0] = {[str(PLUGINS), *sys.path]!r}; from slimtrain.cli import main; main()"
     done = subprocess.run([sys.executable, "-P", "-c", code, *words], capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 
@@ -231,8 +231,8 @@ def in_backward(draw: random.Random, folder: Path) -> Case:
 
 def at_zero(draw: random.Random, folder: Path) -> Case:
     """A root, whose derivative at zero is infinite."""
-    items, before = dense(draw, "root: {scope: root}")
-    return Case("root of zero", items, finds={"stage": "backward", "name": before, "through": "root"})
+    items, _ = dense(draw, "scale: {multiplier: 0.0, scope: zero}", "root: {scope: root}")
+    return Case("root of zero", items, finds={"stage": "backward", "name": "zero", "through": "root"})
 
 
 def log_of_zero(draw: random.Random, folder: Path) -> Case:
@@ -250,13 +250,13 @@ def in_regularization(draw: random.Random, folder: Path) -> Case:
     return Case("regularization", items, finds={"stage": "loss", "kind": "regularization", "name": "fc0/weights"})
 
 
-def in_statistics(draw: random.Random, folder: Path) -> Case:
+def in_variance(draw: random.Random, folder: Path) -> Case:
     """A variance that overflows."""
     chosen = draw.randrange(TRAIN)
     items, _ = dense(draw)
     where = poisoned(folder, "image", [chosen], 1e25, draw)
-    finds = {"stage": "statistics", "name": "bn/moving_variance"}
-    return Case("statistics", ["batch_norm: {scope: bn}", *items], data=where, finds=finds)
+    finds = {"stage": "forward", "name": "bn"}
+    return Case("variance", ["batch_norm: {scope: bn}", *items], data=where, finds=finds)
 
 
 def in_moments(draw: random.Random, folder: Path) -> Case:
@@ -325,6 +325,6 @@ def too_many_skips(draw: random.Random, folder: Path) -> Case:
 
 
 PLANTS = (
-    *(in_data, in_labels, in_forward, in_backward, at_zero, log_of_zero, in_regularization, in_statistics),
+    *(in_data, in_labels, in_forward, in_backward, at_zero, log_of_zero, in_regularization, in_variance),
     *(in_moments, in_multipliers, in_weights, to_be_skipped, too_many_skips, at_random, at_random, at_random),
 )
