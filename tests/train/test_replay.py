@@ -50,7 +50,9 @@ def test_each_part_of_a_batch_is_a_pass_and_the_update_is_of_all():
     assert told[2].end_points["a"].bad.tolist() == [True, False]
     after = update(task, start(task, 0), found)
     assert all(look.bad.any() for look in (*after.clipped.values(), *after.weights.values()))
-    assert list(after.moments) == ["count"] and after.averages == {} and float(after.learning_rate) == pytest.approx(0.1)
+    assert (
+        list(after.moments) == ["count"] and after.averages == {} and float(after.learning_rate) == pytest.approx(0.1)
+    )
 
 
 def test_variables_come_after_all_end_points_of_their_layer():
