@@ -64,10 +64,16 @@ class ConfigError(SlimtrainError):
 
 
 class DivergedError(SlimtrainError):
-    """The loss or a gradient is not finite; `state` is the one from before the step."""
+    """A step's numbers are not finite; `state` is the one from before it, `step` its number, from 1, `batch` its batch.
+
+    `loss` is what the step found.
+    """
 
     exit_code = 3
     state: Any = None
+    step: int = 0
+    batch: Any = None
+    loss: float = 0.0
 
 
 class DataError(SlimtrainError):

@@ -4,7 +4,7 @@ inside the commands, so that starting the command line imports little."""
 import click
 
 from slimtrain import __version__
-from slimtrain.cli import doctor, helping, importing, reading, running, verifying
+from slimtrain.cli import autopsying, doctor, helping, importing, reading, running, verifying
 from slimtrain.cli.group import Group
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -26,7 +26,7 @@ def main(debug: bool) -> None:
 
 COMMANDS = (
     *(running.fit, running.eval_, running.export, running.time_, importing.import_tf),
-    *(verifying.verify_resume, doctor.doctor),
+    *(verifying.verify_resume, autopsying.autopsy, doctor.doctor),
     *(reading.inspect, reading.check, reading.resolve, reading.explain),
     *(helping.schema, helping.layers, helping.init, helping.completion),
 )

@@ -129,7 +129,9 @@ class Train:
         freeze: patterns of the variables that stay as they are: weights are not trained, and a batch norm normalizes
             by its statistics and does not move them.
         update_ops: collections whose updates (batch norm's statistics) the train step applies.
-        check_numerics: stop at a loss, gradient or statistic that is not finite, before it gets into the state.
+        check_numerics: stop at a loss, gradient, statistic or moment that is not finite, before it gets into the state.
+        skip_non_finite: steps in a row that are left out where their numbers are not finite; one more stops. None is
+            left out where omitted.
         accumulate: parts that a batch is computed in, one after the other, to save memory; it divides batch_size.
         precision: what the network computes in; variables, statistics, losses and metrics are float32 in both.
         ema: decay of moving averages of all variables, which evaluations use; at step n it is at most
@@ -155,6 +157,7 @@ class Train:
     freeze: Names | None = None
     update_ops: Names = ("update_ops",)
     check_numerics: bool = True
+    skip_non_finite: Count | None = None
     accumulate: Count = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     ema: Fraction | None = None

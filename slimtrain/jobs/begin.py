@@ -15,7 +15,7 @@ from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.restore import EVERY, Filter, Weights, fit_weights, load_state, resume_point, weights_from
 from slimtrain.jobs.talk import Talk
 from slimtrain.store import checkpoint, metrics
-from slimtrain.store.rundir import RunDir, clear, create, create_default, default_path
+from slimtrain.store.rundir import RunDir, clear, create, create_default, default_path, need_vacant
 from slimtrain.train.step import State, Task
 
 
@@ -85,6 +85,12 @@ def _need_evaluations(document: Document, data: Dataset) -> None:
     told = "train.eval_every is 0" if train.eval_every == 0 else "the data has no test split"
     mark = document.sections["train"]["early_stop"].origin.mark
     raise ConfigError(Problem("train.early_stop", f"nothing to judge by: {told}", "evaluate, or drop it", mark))
+
+
+def need_place(request: Request) -> None:
+    """Raises where the directory that is named for a new run holds one: told before time is spent."""
+    if request.run_dir is not None:
+        need_vacant(request.run_dir)
 
 
 def claim(request: Request) -> RunDir:

@@ -125,6 +125,10 @@ def need_training(document: Document) -> None:
         told = f"{document.train.accumulate} parts do not divide a batch of {document.data.batch_size}"
         mark = document.sections["train"]["accumulate"].origin.mark or mark
         problems.append(Problem("train.accumulate", told, "use a divisor of data.batch_size", mark))
+    if document.train.skip_non_finite is not None and not document.train.check_numerics:
+        mark = document.sections["train"]["skip_non_finite"].origin.mark or mark
+        told = "nothing is skipped where numbers are not checked"
+        problems.append(Problem("train.skip_non_finite", told, "drop 'check_numerics: false'", mark))
     given = document.train.init_include or document.train.init_exclude
     if given and document.train.init_from is None:
         hint = "add 'init_from: PATH', or drop them"

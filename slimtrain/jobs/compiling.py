@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from slimtrain import programs
 from slimtrain.jobs.stream import Stream
@@ -20,6 +20,8 @@ from slimtrain.train.devices import (
 from slimtrain.train.held import stacked
 from slimtrain.train.loop import Several
 from slimtrain.train.step import Task, blank
+
+T = TypeVar("T")
 
 STEPS_PER_DISPATCH = 8
 """Train steps that go to an accelerator at once, where nothing is to be looked at between them."""
@@ -75,6 +77,14 @@ def compiling(task: Task, training: Stream, evaluation: Stream | None, *, ahead:
     parts = [threads.submit(one) for one in work]
     threads.shutdown(wait=False)
     return Compiling(parts)
+
+
+def in_thread(work: Callable[[], T]) -> T:
+    """What `work` gives, done by a thread: a main thread that compiles notes no signal until XLA is through."""
+    thread = ThreadPoolExecutor(1, "slimtrain-compiling")
+    done = thread.submit(work)
+    thread.shutdown(wait=False)
+    return done.result()
 
 
 def scans(training: Stream) -> bool:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from slimtrain.jobs.begin import Prepared, claim, first_weights, prepare, resumed_state, start_warnings
+from slimtrain.jobs.begin import Prepared, claim, first_weights, need_place, prepare, resumed_state, start_warnings
 from slimtrain.jobs.begin import Request as Request
 from slimtrain.jobs.build import ABSTRACT_BATCH
-from slimtrain.jobs.compiling import Steps, compiling
+from slimtrain.jobs.compiling import Compiling, Steps, compiling, in_thread
 from slimtrain.jobs.evaluate import runner
 from slimtrain.jobs.exactness import need_repeatable
 from slimtrain.jobs.keeper import Keeper
@@ -21,7 +21,7 @@ from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.stream import Stream, evaluation, training
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.jobs.training import Job, train
-from slimtrain.store.rundir import lock, need_new
+from slimtrain.store.rundir import RunDir, lock, need_new
 from slimtrain.train.devices import compile_ahead, compiled_train_step, memory_of
 from slimtrain.train.step import State, blank, start
 
@@ -63,37 +63,64 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         if request.resume is None:
             talk.warn(start_warnings(request, parts))
         need_ready(talk)
-        weights = first_weights(request, parts.task) if request.resume is None else None  # before anything is written
+        feeding, judging = _streams(parts)
+        new = _new(request, parts, feeding, judging) if request.resume is None else None
         run = stack.enter_context(lock(claim(request)))
-        if weights is not None:
+        if new is not None:
             need_new(run)  # another process may have begun and ended one since
-        state, message = resumed_state(request, parts.task, run, talk) if weights is None else (None, "")
-        first = int(state.step) if state is not None else 0
-        keeper = stack.enter_context(Keeper.open(run, parts.document, first))
+        begun = new or _gone_on(request, parts, feeding, judging, run, talk)
+        stop.at_once = False
+        first = int(begun.state.step)
+        keeper = stack.enter_context(Keeper.open(run, parts.document, first, parts.batches))
         if first < parts.total or not run.env.exists():
             write_records(run, parts.document, parts.data, parts.net, request.command)
-        feeding, judging = _streams(parts)
-        ready = compiling(parts.task, feeding, judging, ahead=first < parts.total)
-        if state is None:
-            given, told = weights or first_weights(request, parts.task)
-            state, message = start(parts.task, request.document.seed, given), f"{message}{told}"
-        stop.at_once = False
         again = request.again or f"slimtrain fit {parts.document.path}"
         if first < parts.total:
-            keeper.rehearse(state, talk)
-        calls = ready.finish(talk, lambda: stop)
+            keeper.rehearse(begun.state, talk)
+        calls = begun.ready.finish(talk, lambda: stop)
         if calls is None:
-            leave(keeper, state, stop, again)
+            leave(keeper, begun.state, stop, again)
         keeper.finish()
         if request.deterministic and first < parts.total:
-            _try_twice(feeding, calls, state, first)
+            _try_twice(feeding, calls, begun.state, first)
         evaluate = runner(parts.task, judging, calls.evaluate) if judging is not None else None
         goal = f", to step {parts.total}" if first < parts.total else " is trained"
-        talk.say(f"{message}: {run.path}{goal}")
-        watch = train(Job(parts, calls, feeding, keeper, evaluate, talk, again), state, stop)
+        talk.say(f"{begun.message}: {run.path}{goal}")
+        watch = train(Job(parts, calls, feeding, keeper, evaluate, talk, again), begun.state, stop)
     rate = round(watch.rate() * parts.batch_size, 1)
     seconds = time.monotonic() - began
     return Fitted(str(run.path), watch.reached, parts.epoch(watch.reached), keeper.last_metrics(), seconds, rate)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """The state to go on from, the steps as they are compiled meanwhile, and what to say of it."""
+
+    state: State
+    ready: Compiling
+    message: str
+
+
+def _new(request: Request, parts: Prepared, feeding: Stream, judging: Stream | None) -> _Begun:
+    """A new run, before anything is written: a signal that comes meanwhile leaves nothing behind."""
+    need_place(request)
+    weights, message = first_weights(request, parts.task)
+    ready = compiling(parts.task, feeding, judging, ahead=parts.total > 0)
+    state = in_thread(lambda: start(parts.task, request.document.seed, weights))
+    return _Begun(state, ready, message)
+
+
+def _gone_on(
+    request: Request, parts: Prepared, feeding: Stream, judging: Stream | None, run: RunDir, talk: Talk
+) -> _Begun:
+    """A run that goes on, from its newest checkpoint or from the start where it has none."""
+    state, message = resumed_state(request, parts.task, run, talk)
+    done = 0 if state is None else int(state.step)
+    ready = compiling(parts.task, feeding, judging, ahead=done < parts.total)
+    if state is None:
+        weights, told = first_weights(request, parts.task)
+        state, message = in_thread(lambda: start(parts.task, request.document.seed, weights)), f"{message}{told}"
+    return _Begun(state, ready, message)
 
 
 def _try_twice(feeding: Stream, calls: Steps, state: State, first: int) -> None:

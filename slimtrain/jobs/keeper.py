@@ -3,7 +3,7 @@
 Checkpoints are written by a thread: `save` copies the state and returns.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,12 +11,18 @@ from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from slimtrain.config.document import Document
 from slimtrain.errors import Problem
+from slimtrain.jobs import diverged
 from slimtrain.jobs.exactness import CIRCUMSTANCES, circumstances
+from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.saving import Saver
 from slimtrain.jobs.talk import Talk
 from slimtrain.store import checkpoint, metrics
+from slimtrain.store import diverged as records
+from slimtrain.store.diverged import Kept
 from slimtrain.store.rundir import RunDir
 from slimtrain.train.objective import objective
 from slimtrain.train.state import Named, to_arrays
@@ -25,7 +31,10 @@ from slimtrain.train.step import State
 
 @dataclass
 class Keeper:
-    """The open books of a run. `lines` holds what metrics.jsonl holds, so that a resumed run knows what is done."""
+    """The open books of a run. `lines` holds what metrics.jsonl holds, so that a resumed run knows what is done.
+
+    `batches` makes the batches of skipped steps again, which are kept once each; None where there are none.
+    """
 
     run: RunDir
     keep: int
@@ -34,16 +43,20 @@ class Keeper:
     write_line: Callable[[Mapping[str, Any]], None]
     saver: Saver
     lines: list[dict[str, Any]] = field(default_factory=list)
+    batches: Feed | None = None
+    kept: set[int] = field(default_factory=set)
 
     @staticmethod
     @contextmanager
-    def open(run: RunDir, document: Document, step: int) -> "Iterator[Keeper]":
-        """The books of a run that goes on at `step`: lines and checkpoints after it are dropped, they come again."""
+    def open(run: RunDir, document: Document, step: int, batches: Feed | None = None) -> "Iterator[Keeper]":
+        """The books of a run that goes on at `step`: what was written of later steps is dropped, it comes again."""
         metrics.truncate_after(run, step)
         checkpoint.drop_after(run, step)
+        records.drop_after(run, step)
         judge, higher = judged_by(document)
         with metrics.open_metrics(run) as write, Saver.open() as saver:
-            keeper = Keeper(run, document.train.keep, judge, higher, write, saver, metrics.read(run))
+            lines, kept = metrics.read(run), set(records.steps_of(run))
+            keeper = Keeper(run, document.train.keep, judge, higher, write, saver, lines, batches, kept)
             keeper.settle(step)
             yield keeper
 
@@ -97,8 +110,17 @@ class Keeper:
             WriteError: the one before could not be written.
         """
         facts = {"seed": int(state.seed), CIRCUMSTANCES: circumstances()}
-        self.saver.start(partial(_save, self.run, self.keep, step, to_arrays(state), facts, self.best_step()))
+        work = partial(_save, self.run, self.keep, step, to_arrays(state), facts, self.best_step())
+        self.saver.start(partial(_in_order, self.run, self._skipped(state), work))
         return checkpoint.path_of(self.run, step)
+
+    def _skipped(self, state: State) -> list[Kept]:
+        """Records of the first skipped steps of a state that are not kept yet."""
+        if state.skips is None or self.batches is None:
+            return []
+        steps = {int(step) for step in np.asarray(state.skips.first) if step} - self.kept
+        self.kept |= steps
+        return [kept for step in sorted(steps) if (kept := diverged.skipped_at(step, self.batches)) is not None]
 
     def check(self) -> None:
         """Raises WriteError where a checkpoint could not be written; does not wait for one that is under way."""
@@ -107,6 +129,13 @@ class Keeper:
     def finish(self) -> None:
         """Waits until checkpoints are written; raises WriteError where one could not be."""
         self.saver.finish()
+
+
+def _in_order(run: RunDir, batches: Sequence[Kept], save: Callable[[], None]) -> None:
+    """Writes the batches of skipped steps, then the checkpoint that counts these."""
+    for kept in batches:
+        diverged.keep(run, kept)
+    save()
 
 
 def _rehearse(run: RunDir, keep: int, step: int, arrays: Named, talk: Talk) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from slimtrain.errors import DivergedError, Problem
+from slimtrain.jobs import diverged
 from slimtrain.jobs.begin import Prepared
 from slimtrain.jobs.compiling import Steps
 from slimtrain.jobs.evaluate import Run
@@ -24,7 +25,7 @@ from slimtrain.train.loop import Stepped, steps
 from slimtrain.train.objective import metric_values, on_host
 from slimtrain.train.step import State, evaluated
 
-UNPREFIXED = ("learning_rate", "gradient_norm")
+UNPREFIXED = ("learning_rate", "gradient_norm", "skipped_steps")
 """Starts of the names in a training line that are no losses or metrics."""
 
 UNTOLD = ("finite", "skipped")
@@ -155,13 +156,25 @@ def _after(job: Job, done: Stepped, watch: Watch, stop: Stop, advance: Advance) 
 def _log(job: Job, done: Stepped, watch: Watch) -> str:
     found = jax.device_get(done.metrics)
     found |= metric_values(job.parts.task.objective, on_host(found))
-    values = {n: shortest(v) for n, v in found.items() if n not in UNTOLD}
+    values: dict[str, Any] = {n: shortest(v) for n, v in found.items() if n not in UNTOLD}
+    if "skipped_steps" in values:
+        values["skipped_steps"] = int(values["skipped_steps"])
+        _tell_skips(job, done.step, values["skipped_steps"])
     rate = watch.stop() * job.parts.batch_size
     watch.restart()
     record: dict[str, Any] = {"step": done.step, "epoch": job.parts.epoch(done.step)}
     record |= {n if n.startswith(UNPREFIXED) else f"train/{n}": v for n, v in values.items()}
     job.keeper.write(record | ({"examples_per_second": round(rate, 1)} if rate else {}))
     return f"loss {values['loss']:.4g}"
+
+
+def _tell_skips(job: Job, step: int, total: int) -> None:
+    """Warns where steps were left out since the line before."""
+    before = max((line.get("skipped_steps", 0) for line in job.keeper.lines), default=0)
+    if total > before:
+        told = f"numbers that are not finite: left out {total - before} more of the steps so far, {total} in all"
+        hint = f"'{diverged.HINT} {job.keeper.run.path}' tells where the first ones began"
+        job.talk.warn([Problem(f"step {step}", told, hint, severity="warning")])
 
 
 def shortest(value: Any) -> Any:
@@ -206,10 +219,11 @@ def _stop(job: Job, state: State, stop: Stop) -> NoReturn:
 
 
 def _diverged(job: Job, error: DivergedError) -> DivergedError:
-    """The error, after the state from before the bad step was saved."""
+    """The error, after the state from before the bad step and its batch were saved."""
     state = good(error.state)
     path = job.keeper.save(state, int(state.step))
     job.keeper.finish()
-    told = DivergedError(*error.problems, Problem("", f"the state before it is saved: {path}"))
+    batch = diverged.told(job.keeper.run, diverged.stopped_at(error, job.parts.batches))
+    told = DivergedError(*error.problems, Problem("", f"the state before it is saved: {path}"), batch)
     told.state = state
     return told

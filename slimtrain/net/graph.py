@@ -43,6 +43,7 @@ def _item(scope: Scope, item: Item, inputs: Array, catalog: Catalog) -> Array:
     run = partial(_run, item=item, catalog=catalog)
     outputs = rematerialized(inner, run, inputs) if item.words.remat else run(inner, inputs)
     if isinstance(item, LayerPlan) or item.listed:
+        outputs = inner.probed(item.path, outputs)
         _name(inner, item.path, _op_of(item), outputs, item.words)
     return outputs
 
@@ -158,6 +159,6 @@ def _normalize(scope: Scope, inputs: Array, *, normalizer: Component, catalog: C
     path = under(scope.path, normalizer_scope(catalog, normalizer.name, word["scope"]))
     inner = replace(scope, path=path, rule=scope.group.with_rule(own), op=normalizer.name)
     with jax.named_scope(inner.path.rpartition("/")[2]):
-        outputs: Array = definition.function(inner, inputs, **arguments)
+        outputs = inner.probed(path, definition.function(inner, inputs, **arguments))
     inner.end_point(inner.path, normalizer.name, outputs, listed)
     return outputs

@@ -1,6 +1,7 @@
-"""Ways to run a network: some variables frozen, in another precision, its statistics averaged anew. Each makes one
-forward function of another."""
+"""Ways to run a network: some variables frozen, in another precision, its statistics averaged anew, end points probed.
+Each makes one forward function of another."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from slimtrain.lazy import Array, jnp
@@ -32,5 +33,17 @@ def averaging(forward: Forward, passes: Array) -> Forward:
 
     def run(scope: Scope, inputs: Array) -> Array:
         return forward(replace(scope, passes=passes), inputs)
+
+    return run
+
+
+def probing(forward: Forward, probes: Mapping[str, Array], seen: dict[str, Array]) -> Forward:
+    """The network with probes added to outputs by path; all end points of a pass are put into `seen`."""
+
+    def run(scope: Scope, inputs: Array) -> Array:
+        scope.record.probes = probes
+        outputs = forward(scope, inputs)
+        seen.update(scope.record.named)
+        return outputs
 
     return run

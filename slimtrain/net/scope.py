@@ -66,7 +66,8 @@ class Update:
 class Record:
     """What one forward pass reads and writes. `values` is what reads see; `latest` what updates build on and return.
 
-    `step` is the train step that the pass belongs to, from 0, for what follows a schedule.
+    `step` is the train step that the pass belongs to, from 0, for what follows a schedule. `probes` are zeros that are
+    added to outputs by path, so that gradients can be taken with respect to these.
     """
 
     training: bool
@@ -87,6 +88,7 @@ class Record:
     inputs: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
+    probes: Mapping[str, Array] = field(default_factory=dict)
 
 
 class LayerError(ValueError):
@@ -257,6 +259,13 @@ class Scope:
         """A remark on the layer that does not stop anything; shown once, with its line."""
         where = f"{self.op} '{self.path}'"
         self.record.warnings.append(Problem(where, what, hint, self.mark, "warning"))
+
+    def probed(self, path: str, value: Array) -> Array:
+        """An output, with the probe of its path added where this pass has one of its shape."""
+        probe = self.record.probes.get(path)
+        if probe is None or (probe.shape, probe.dtype) != (value.shape, value.dtype):
+            return value
+        return value + probe
 
     def end_point(self, name: str, op: str, value: Array, collections: tuple[str, ...] = (), path: str = "") -> None:
         """Lists an output under a full name; the array itself is kept where this pass wants it."""

@@ -35,7 +35,7 @@ def manifest_text(step: int, facts: Mapping[str, Any], arrays: Mapping[str, np.n
     """
     files = {STATE: {"size": len(state), "sha256": hashlib.sha256(state).hexdigest()}}
     body = {"format": FORMAT, "step": step, "facts": dict(facts), "arrays": described(arrays), "files": files}
-    return _sealed(body)
+    return sealed(body)
 
 
 def described(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def described(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return {name: {"shape": list(a.shape), "dtype": a.dtype.name} for name, a in arrays.items()}
 
 
-def _sealed(body: Manifest) -> bytes:
+def sealed(body: Manifest) -> bytes:
     """The one text for this body, with its hash at the end: a byte that is changed anywhere shows."""
     text = json.dumps(body, indent=1, default=np.generic.item)
     seal = {"sha256": hashlib.sha256(text.encode()).hexdigest()}
@@ -87,7 +87,7 @@ def read_manifest(path: Path) -> Manifest:
     except (ValueError, RecursionError):
         refuse(path, f"{MANIFEST} is damaged: it is not JSON")
     _check_format(path, manifest)
-    if _sealed({k: v for k, v in manifest.items() if k != "sha256"}) != text or not _is_complete(manifest):
+    if sealed({k: v for k, v in manifest.items() if k != "sha256"}) != text or not _is_complete(manifest):
         refuse(path, f"{MANIFEST} is damaged: its SHA-256 is not the one at its end")
     named = _NAMED.fullmatch(path.name)
     if named and int(named[1]) != manifest["step"]:

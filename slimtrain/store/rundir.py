@@ -83,6 +83,11 @@ class RunDir:
         return self.path / "checkpoints"
 
     @property
+    def diverged(self) -> Path:
+        """The folder of the batches of steps whose numbers were not finite."""
+        return self.path / "diverged"
+
+    @property
     def best(self) -> Path:
         """Holds the name of the best checkpoint."""
         return self.path / "best"
@@ -108,6 +113,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CheckpointError(Problem(str(path), "should hold a JSON object"))
     return found
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The objects in a run's JSON file that holds a list of them; none where it cannot be read as one."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def default_path(root: Path, name: str) -> Path:
@@ -163,16 +177,22 @@ def create(path: Path, *, resume: bool) -> RunDir:
         RunInUseError: It is, and another process holds it.
         WriteError: The directory cannot be made or written to.
     """
-    run = RunDir(path)
-    if _holds_run(run) and not resume:
-        with suppress(WriteError), lock(run):
-            pass
-        need_new(run)
+    if not resume:
+        need_vacant(path)
     with writing(path, _NO_RUN):
         path.mkdir(parents=True, exist_ok=True)
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return run
+    return RunDir(path)
+
+
+def need_vacant(path: Path) -> None:
+    """Raises ConfigError where a run is in a directory, RunInUseError where a process holds it."""
+    run = RunDir(path)
+    if _holds_run(run):
+        with suppress(WriteError), lock(run):
+            pass
+        need_new(run)
 
 
 def need_new(run: RunDir) -> None:

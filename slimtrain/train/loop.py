@@ -55,23 +55,23 @@ def steps(
         several: takes as many steps at once, where no boundary is between them.
 
     Raises:
-        DivergedError: a loss or gradient that is not finite; it carries the state from before that step.
+        DivergedError: a loss or gradient that is not finite; it carries the state from before that step, and its batch.
     """
-    pending: deque[Stepped] = deque()
+    pending: deque[tuple[Stepped, list[Any]]] = deque()
     number = first
     while number < last:
         if several is not None and _clear(number, several.number, last, boundary):
-            batches = several.stacked([batch_at(n) for n in range(number, number + several.number)])
-            state, metrics = several.step(state, batches)
-            number += several.number
+            batches = [batch_at(n) for n in range(number, number + several.number)]
+            state, metrics = several.step(state, several.stacked(batches))
         else:
-            state, metrics = step(state, batch_at(number))
-            number += 1
+            batches = [batch_at(number)]
+            state, metrics = step(state, batches[0])
+        number += len(batches)
         done = Stepped(number, state, metrics)
-        pending.append(done)
+        pending.append((done, batches))
         kept = 0 if number == last or boundary(number) else RUN_AHEAD
         while len(pending) > kept:
-            _check(pending.popleft(), state)
+            _check(*pending.popleft(), state)
         yield done
 
 
@@ -80,13 +80,14 @@ def _clear(number: int, count: int, last: int, boundary: Callable[[int], bool]) 
     return number + count <= last and not any(map(boundary, range(number + 1, number + count)))
 
 
-def _check(done: Stepped, state: State) -> None:
+def _check(done: Stepped, batches: Sequence[Any], state: State) -> None:
     if bool(done.metrics["finite"]):
         return
     loss = float(done.metrics["loss"])
     what = "a gradient or statistic" if isfinite(loss) else f"loss {loss}"
     hint = "lower the learning rate, warm it up, or clip gradients (train.clip_global_norm)"
-    number = done.step - int(done.metrics.get("skipped", 0))
+    after = int(done.metrics.get("skipped", 0))
+    number = done.step - after
     error = DivergedError(Problem(f"step {number}", f"{what} is not finite; the state before it is kept", hint))
-    error.state = state
+    error.state, error.step, error.batch, error.loss = state, number, batches[-1 - after], loss
     raise error

@@ -11,6 +11,7 @@ from slimtrain.lazy import jax
 from slimtrain.train.step import State
 
 Named = dict[str, NDArray[Any]]
+_SKIPS = "skips/"
 
 
 def to_arrays(state: State) -> Named:
@@ -20,13 +21,14 @@ def to_arrays(state: State) -> Named:
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]], like: State) -> State:
-    """The state of these arrays, in the form of `like`.
+    """The state of these arrays, in the form of `like`. Counts of skipped steps begin where there are none yet.
 
     Raises:
         CheckpointError: names, shapes or types that are not those of `like`, all of them.
     """
     leaves, tree = jax.tree_util.tree_flatten_with_path(like)
     wanted = {_name(path): leaf for path, leaf in leaves}
+    arrays = _with_skips(arrays, wanted)
     problems = list(mismatches(arrays, wanted))
     if problems:
         shown = problems[:5] + ([f"and {len(problems) - 5} more"] if len(problems) > 5 else [])
@@ -35,6 +37,14 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], like: State) -> State:
     # would compile a copy for every shape.
     own = jax.device_put([np.array(arrays[name]) for name in wanted], may_alias=False)
     return jax.tree.unflatten(tree, own)  # type: ignore[no-any-return]
+
+
+def _with_skips(arrays: Mapping[str, NDArray[Any]], wanted: Mapping[str, Any]) -> Mapping[str, NDArray[Any]]:
+    """The arrays with counts of skipped steps as wanted: `train.skip_non_finite` may come and go in a run."""
+    counts = {name: np.zeros(leaf.shape, leaf.dtype) for name, leaf in wanted.items() if name.startswith(_SKIPS)}
+    if not counts:
+        return {name: array for name, array in arrays.items() if not name.startswith(_SKIPS)}
+    return counts | dict(arrays)
 
 
 def mismatches(arrays: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

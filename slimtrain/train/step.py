@@ -18,6 +18,7 @@ from slimtrain.net.passes import Arrays, apply, drawn, regularization, regulariz
 from slimtrain.net.scope import VarSpec
 from slimtrain.train.objective import Objective, Sum, loss_sums, loss_values, metric_sums
 from slimtrain.train.optim import clipped, multiplied
+from slimtrain.train.skips import Skips, none_skipped, skipped, updates_of
 
 Batch = Mapping[str, Any]
 
@@ -25,7 +26,8 @@ Batch = Mapping[str, Any]
 class State(NamedTuple):
     """Everything that a run is at one moment. `finite` is false once a step was refused; later ones change nothing.
 
-    `averages` holds the moving averages of all variables by name, nothing without `train.ema`.
+    `averages` holds the moving averages of all variables by name, nothing without `train.ema`; `skips` counts the steps
+    that were left out, None without `train.skip_non_finite`.
     """
 
     parameters: Arrays
@@ -35,6 +37,7 @@ class State(NamedTuple):
     seed: Array
     finite: Array
     averages: Arrays
+    skips: Skips | None = None
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,59 @@ def _begun(task: Task, parameters: Arrays, statistics: Arrays, seed: Array) -> S
     optimizer = task.optimizer.init(_of(task.trained, parameters))
     followed = {} if task.train.ema is None else {**parameters, **statistics}
     averages = {name: jnp.copy(value) for name, value in followed.items()}
-    return State(parameters, statistics, optimizer, jnp.int32(0), seed, jnp.bool_(True), averages)
+    skips = None if task.train.skip_non_finite is None else none_skipped()
+    return State(parameters, statistics, optimizer, jnp.int32(0), seed, jnp.bool_(True), averages, skips)
 
 
 def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str, Any]]:
     """One step: (state, batch) -> (new state, losses and sums of metrics, with the weights before it)."""
+    tried = attempt(task, state, batch)
+    found, gradients, new = tried.found, tried.gradients, tried.new
+    if task.train.check_numerics:
+        new = accepted(task, all_finite(tried.checked()), new, state)
+    metrics = {
+        **found.terms,
+        **found.sums,
+        "loss": found.loss,
+        "learning_rate": task.learning_rate(updates_of(state.step, state.skips)),
+    }
+    if task.train.summarize_gradients:
+        metrics |= {"gradient_norm": optax.tree.norm(gradients)}
+        metrics |= {f"gradient_norm/{name}": optax.tree.norm(g) for name, g in gradients.items()}
+    if new.skips is not None:
+        metrics |= {"skipped_steps": new.skips.total}
+    return new, {**metrics, "finite": new.finite}
+
+
+class Attempt(NamedTuple):
+    """A step before it is known to be good: what the batch says, its gradients multiplied and clipped, the state after.
+
+    `moved` are the trained variables of that state.
+    """
+
+    found: "Found"
+    gradients: Arrays
+    moved: Arrays
+    new: State
+
+    def checked(self) -> dict[str, Any]:
+        """The numbers that must be finite, in the order in which they come about.
+
+        Of both gradients and weights: Lion takes the sign of an infinite gradient, and a step can overflow that began
+        finite. Of moments, for Adam's can overflow where the weights do not move.
+        """
+        return {
+            "statistics": self.found.statistics,
+            "loss": self.found.loss,
+            "gradients": self.found.gradients,
+            "moments": self.new.optimizer,
+            "weights": self.moved,
+            "averages": self.new.averages,
+        }
+
+
+def attempt(task: Task, state: State, batch: Batch) -> Attempt:
+    """A step as it comes out, whether or not its numbers are finite."""
     trained = _of(task.trained, state.parameters)
     found = gradients_of(task, state, trained, batch)
     gradients = multiplied(found.gradients, task.multipliers)
@@ -100,21 +151,21 @@ def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str,
         optimizer=optimizer,
         step=state.step + 1,
     )
-    new = new._replace(averages=averaged(task.train.ema, new))
-    if task.train.check_numerics:
-        # Of both: Lion takes the sign of an infinite gradient, and a step can overflow that began finite.
-        finite = state.finite & all_finite((found.loss, found.gradients, moved, found.statistics))
-        new = kept_unless(finite, new._replace(finite=finite), state)
-    metrics = {
-        **found.terms,
-        **found.sums,
-        "loss": found.loss,
-        "learning_rate": task.learning_rate(state.step),
-    }
-    if task.train.summarize_gradients:
-        metrics |= {"gradient_norm": optax.tree.norm(gradients)}
-        metrics |= {f"gradient_norm/{name}": optax.tree.norm(g) for name, g in gradients.items()}
-    return new, {**metrics, "finite": new.finite}
+    return Attempt(found, gradients, moved, new._replace(averages=averaged(task.train.ema, new)))
+
+
+def accepted(task: Task, good: Array, new: State, old: State) -> State:
+    """The state after a step: the new one where it is good; else the old one, with the step counted as skipped if that
+    is allowed, or marked as not finite."""
+    if old.skips is None:
+        finite = old.finite & good
+        return kept_unless(finite, new._replace(finite=finite), old)
+    assert task.train.skip_non_finite is not None
+    skips = skipped(old.skips, good, old.step + 1)
+    finite = old.finite & (skips.row <= task.train.skip_non_finite)
+    passed = old._replace(step=old.step + 1)
+    chosen = kept_unless(good, new, passed)._replace(skips=skips, finite=finite)
+    return kept_unless(finite, chosen, old)
 
 
 class Found(NamedTuple):
@@ -133,15 +184,14 @@ def gradients_of(task: Task, state: State, trained: Arrays, batch: Batch) -> Fou
     A part sees the statistics as the part before left them; its batch norms normalize over the part.
     """
     parts = task.train.accumulate
-    key = jax.random.fold_in(jax.random.key(state.seed), state.step)
     if parts == 1:
-        return _gradients(task, state, trained, state.statistics, batch, key)
+        return _gradients(task, state, trained, state.statistics, batch, key_of(state))
     found: Found | None = None
-    for index, part in enumerate(_split(batch, parts)):
+    for index, part in enumerate(split_batch(batch, parts)):
         statistics = found.statistics if found else state.statistics
         # The barrier keeps the compiler from working on two parts at once, which would keep both in memory.
         trained, part, found = lax.optimization_barrier((trained, part, found))  # type: ignore[no-untyped-call]
-        one = _gradients(task, state, trained, statistics, part, jax.random.fold_in(key, index))
+        one = _gradients(task, state, trained, statistics, part, key_of(state, index))
         found = one if found is None else _added(found, one)
     assert found is not None
     sums = (found.loss, found.gradients, found.terms)
@@ -149,7 +199,14 @@ def gradients_of(task: Task, state: State, trained: Arrays, batch: Batch) -> Fou
     return found._replace(loss=loss, gradients=gradients, terms=terms)
 
 
-def _split(batch: Batch, parts: int) -> list[Batch]:
+def key_of(state: State, part: int | None = None) -> Array:
+    """The random key of a step, or of a part of its batch."""
+    key = jax.random.fold_in(jax.random.key(state.seed), state.step)
+    return key if part is None else jax.random.fold_in(key, part)
+
+
+def split_batch(batch: Batch, parts: int) -> list[Batch]:
+    """A batch in equal parts."""
     pieces = {name: jnp.split(jnp.asarray(value), parts) for name, value in batch.items()}
     return [{name: piece[index] for name, piece in pieces.items()} for index in range(parts)]
 
@@ -162,7 +219,7 @@ def _added(one: Found, other: Found) -> Found:
 
 def _gradients(task: Task, state: State, trained: Arrays, statistics: Arrays, batch: Batch, key: Array) -> Found:
     def loss_of(trained: Arrays) -> tuple[Array, Any]:
-        return _losses(task, state, {**state.parameters, **trained}, statistics, batch, key)
+        return losses_of(task, state, {**state.parameters, **trained}, statistics, batch, key)
 
     (loss, (terms, after, sums)), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
     return Found(loss, gradients, terms, after, sums)
@@ -175,7 +232,7 @@ def averaged(decay: float | None, state: State) -> Arrays:
     """
     if decay is None:
         return {}
-    done = state.step.astype(jnp.float32)
+    done = updates_of(state.step, state.skips).astype(jnp.float32)
     kept = jnp.minimum(decay, (1.0 + done) / (10.0 + done))
     values = {**state.parameters, **state.statistics}
     return {name: old - (1.0 - kept) * (old - values[name]) for name, old in state.averages.items()}
@@ -197,9 +254,10 @@ def all_finite(values: Any) -> Array:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(v)) for v in jax.tree.leaves(values)]))
 
 
-def _losses(
+def losses_of(
     task: Task, state: State, parameters: Arrays, statistics: Arrays, batch: Batch, key: Array
 ) -> tuple[Array, tuple[Arrays, Arrays, dict[str, Sum]]]:
+    """(the total loss of a batch or a part of one, (its terms, the statistics after it, sums of metrics))."""
     output, statistics, end_points = apply(
         task.forward,
         parameters,
