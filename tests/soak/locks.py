@@ -114,7 +114,7 @@ def late(attempt: Try) -> list[str]:
 def by_default(attempt: Try) -> list[str]:
     """New runs of one config at once, without a directory: each gets its own, and trains."""
     ends = finished(together_started(attempt))
-    runs = sorted((attempt.folder / "runs").iterdir())
+    runs = sorted((attempt.folder / "runs").glob("*"))
     told = [f"code {end.code}: {last(end)}" for end in ends if end.code]
     if len(runs) != len(ends):
         told.append(f"{len(ends)} processes in {[path.name for path in runs]}")
