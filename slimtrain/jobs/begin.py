@@ -15,7 +15,7 @@ from slimtrain.jobs.feed import Feed
 from slimtrain.jobs.restore import EVERY, Filter, Weights, fit_weights, load_state, resume_point, weights_from
 from slimtrain.jobs.talk import Talk
 from slimtrain.store import checkpoint, metrics
-from slimtrain.store.rundir import RunDir, create, create_default, default_path, need_vacant
+from slimtrain.store.rundir import RunDir, clear, create, create_default, default_path, need_vacant
 from slimtrain.train.step import State, Task
 
 
@@ -139,6 +139,7 @@ def first_weights(request: Request, task: Task) -> tuple[Weights, str]:
 
 def resumed_state(request: Request, task: Task, run: RunDir, talk: Talk) -> tuple[State | None, str]:
     """The state to go on from, None where the run has none yet; and what to say of it."""
+    clear(run)
     checkpoint.recover(run)
     if lines := metrics.garbled(run):
         told = f"damaged lines, which are dropped: {lines}"

@@ -26,7 +26,7 @@ from slimtrain.store.manifest import (
     refuse,
 )
 from slimtrain.store.manifest import verify as verify
-from slimtrain.store.rundir import RunDir, need_held
+from slimtrain.store.rundir import RunDir, first_free, need_held
 from slimtrain.store.weights import Arrays, pack
 from slimtrain.store.weights import read_weights as read_weights
 from slimtrain.store.weights import write_weights as write_weights
@@ -129,7 +129,8 @@ def _commit(aside: Path, final: Path) -> None:
     if final.exists():
         if _verified(aside) == _verified(final):
             return shutil.rmtree(aside)
-        os.rename(final, old)
+        # What has no manifest of ours may be a newer slimtrain's, or the user's.
+        os.rename(final, old if _is_ours(final) else first_free(final.with_name(f"{final.name}.refused")))
     os.rename(aside, final)
     sync_folder(final.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -136,10 +136,11 @@ def default_path(root: Path, name: str) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(Problem("name", f"{name!r} cannot name a run directory", _NAME_CURE))
-    return _first_free(root / "runs" / name)
+    return first_free(root / "runs" / name)
 
 
-def _first_free(path: Path) -> Path:
+def first_free(path: Path) -> Path:
+    """The first of `path`, `path-2`, `path-3`, ... that does not exist."""
     names = chain([path.name], (f"{path.name}-{n}" for n in count(2)))
     return next(p for p in map(path.with_name, names) if not os.path.lexists(p))
 
@@ -197,7 +198,7 @@ def need_vacant(path: Path) -> None:
 def need_new(run: RunDir) -> None:
     """Raises ConfigError where a run is in the directory already."""
     if _holds_run(run):
-        cure = f"add --resume to go on with it, or start a new one with --run-dir {_first_free(run.path)}"
+        cure = f"add --resume to go on with it, or start a new one with --run-dir {first_free(run.path)}"
         raise ConfigError(Problem(str(run.path), "holds a run already", cure))
 
 
@@ -240,6 +241,19 @@ def lock(run: RunDir) -> Iterator[RunDir]:
         held = replace(run, held=(found.st_dev, found.st_ino))
         need_held(held)
         yield held
+
+
+def clear(run: RunDir) -> None:
+    """Removes the halves of files that a process left that died while it replaced them; for the holder of the lock.
+
+    Raises:
+        WriteError: One cannot be removed.
+    """
+    replaced = (run.config, run.resolved, run.plan, run.variables, run.data, run.env, run.metrics, run.best, run.last)
+    for path in replaced:
+        for half in path.parent.glob(f".{path.name}.tmp-*"):
+            with writing(half, "cannot be removed"):
+                half.unlink(missing_ok=True)
 
 
 def need_held(run: RunDir) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from soak.damages import KINDS, damaged
+from soak.kills import Net, trained
 from soak.nets import commands
 from soak.tally import Tally, together
 
@@ -27,7 +28,6 @@ from slimtrain.jobs.keeper import Keeper
 from slimtrain.jobs.restore import fit_weights, variables_of
 from slimtrain.jobs.talk import QUIET
 from slimtrain.jobs.target import load
-from slimtrain.jobs.verify_resume import whole
 from slimtrain.store import checkpoint
 from slimtrain.store.rundir import RunDir, lock
 from slimtrain.train.state import to_arrays
@@ -57,7 +57,8 @@ class Good:
 def soak(count: int, seed: int, workers: int) -> Tally:
     """So many tries. What a failure was tried on is kept, in the folder that its sentence names."""
     folder, draw = Path(tempfile.mkdtemp(prefix="slimtrain-corruptions-")), random.Random(seed)
-    good = trained(folder)
+    name, words = next(iter(commands(folder).items()))
+    good = good_of(trained(folder, name, [*words, *MORE]))
     seeds = [draw.randrange(2**32) for _ in range(count)]
     tally = Tally().take(together((partial(by_processes, good, folder, n) for n in seeds[::WHOLE]), workers))
     tally.take(here(good, folder, n) for number, n in enumerate(seeds) if number % WHOLE)
@@ -66,13 +67,10 @@ def soak(count: int, seed: int, workers: int) -> Tally:
     return tally
 
 
-def trained(folder: Path) -> Good:
-    """A run with three checkpoints, which nothing stopped."""
-    words = [*next(iter(commands(folder).values())), *MORE]
-    run = RunDir(folder / "good")
-    whole(words, run.path)
-    arrays = {step: checkpoint.load(path)[0] for step, path in checkpoint.steps_of(run).items()}
-    return Good(run, words, prepare(load(words[0], words[1:])), arrays)
+def good_of(net: Net) -> Good:
+    """What tries need of a net's whole run."""
+    arrays = {step: checkpoint.load(path)[0] for step, path in checkpoint.steps_of(net.run).items()}
+    return Good(net.run, net.words, prepare(load(net.words[0], net.words[1:])), arrays)
 
 
 def here(good: Good, folder: Path, seed: int) -> Tally:

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from slimtrain.store import checkpoint
-from slimtrain.store.manifest import MANIFEST, STATE, manifest_text
-from slimtrain.store.manifest import _sealed as sealed
+from slimtrain.store.manifest import MANIFEST, STATE, manifest_text, sealed
 from slimtrain.store.rundir import RunDir
 from slimtrain.store.weights import pack
 

@@ -182,6 +182,19 @@ def test_leftovers_of_the_dead_are_finished_or_cleared_and_nothing_else_is_touch
     assert checkpoint.verify(path)["step"] == 5
 
 
+def test_what_is_not_ours_is_set_aside_where_a_checkpoint_goes(tmp_path):
+    run = RunDir(tmp_path)
+    for text in ('{"format": 2}', "mine"):
+        path = checkpoint.path_of(run, 1)
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        (path / "manifest.json").write_text(text)
+        checkpoint.save(run, 1, ARRAYS, FACTS)
+        assert checkpoint.verify(path)
+    assert _names(run) == ["step_00000001", "step_00000001.refused", "step_00000001.refused-2"]
+    assert (run.checkpoints / "step_00000001.refused" / "manifest.json").read_text() == '{"format": 2}'
+
+
 def test_a_whole_leftover_is_put_back_though_its_process_number_is_taken(tmp_path):
     run = RunDir(tmp_path)
     path = checkpoint.save(run, 5, ARRAYS, FACTS)

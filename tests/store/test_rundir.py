@@ -196,3 +196,10 @@ def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch, flock, to
         with rundir.lock(RunDir(tmp_path)):
             pass
     assert refused.value.exit_code == 74
+
+
+def test_halves_of_files_that_a_dead_process_left_are_removed(tmp_path):
+    for name in (".best.tmp-7", ".env.json.tmp-123", ".mine.tmp-7", "best"):
+        (tmp_path / name).touch()
+    rundir.clear(RunDir(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == [".mine.tmp-7", "best"]
