@@ -16,7 +16,7 @@ import numpy as np
 
 from slimtrain.errors import CheckpointError, Problem, WriteError
 from slimtrain.machine import alive
-from slimtrain.store.files import sync_file, sync_folder, write_text, writing
+from slimtrain.store.files import small, sync_file, sync_folder, write_text, writing
 from slimtrain.store.manifest import (
     MANIFEST,
     STATE,
@@ -32,6 +32,7 @@ from slimtrain.store.weights import Arrays, pack
 from slimtrain.store.weights import read_weights as read_weights
 from slimtrain.store.weights import write_weights as write_weights
 
+_POINTER_MOST = 4096
 _STEP = re.compile(r"step_([0-9]{8,18})")
 _LEFTOVER = re.compile(r"(step_[0-9]{8,18})\.(tmp|old|try)-([1-9][0-9]{0,8})")
 
@@ -192,7 +193,7 @@ def point(run: RunDir, which: Literal["best", "last"], path: Path) -> None:
 def _pointed(run: RunDir, which: str) -> Path | None:
     pointer = run.path / which
     try:
-        name = pointer.read_text().strip() if pointer.exists() else None
+        name = small(pointer, _POINTER_MOST).decode().strip() if pointer.exists() else None
     except (OSError, ValueError) as error:
         raise CheckpointError(Problem(str(pointer), f"cannot be read: {error}")) from error
     if name is None:
@@ -236,7 +237,7 @@ def drop_after(run: RunDir, step: int) -> list[Path]:
     gone = [p for number, p in steps_of(run).items() if number > step and _is_ours(p)]
     for pointer in (run.best, run.last):
         with writing(pointer, "cannot be removed"):
-            if pointer.exists() and pointer.read_text().strip() in {p.name for p in gone}:
+            if pointer.exists() and small(pointer, _POINTER_MOST).strip() in {p.name.encode() for p in gone}:
                 pointer.unlink()
     for path in gone:
         with writing(path, "cannot be removed"):

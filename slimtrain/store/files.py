@@ -36,6 +36,21 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(plain(value), indent=1, allow_nan=False) + "\n")
 
 
+def small(path: Path, most: int) -> bytes:
+    """The bytes of a file that is small where it is right.
+
+    Raises:
+        OSError: It cannot be read, is no regular file (a pipe would never end), or has more than `most` bytes.
+    """
+    if not path.is_file() and path.exists() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most} bytes")
+    return data
+
+
 def plain(value: Any) -> Any:
     """The value as standard JSON can hold it: what is not finite becomes "nan", "inf" or "-inf"."""
     if isinstance(value, np.generic):

@@ -10,8 +10,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from slimtrain.errors import CheckpointError, Problem
+from slimtrain.store.files import small
 
 FORMAT = 1
+MOST_BYTES = 2**26
 STATE, MANIFEST = "state.safetensors", "manifest.json"
 Manifest = dict[str, Any]
 _KINDS = {"format": int, "step": int, "facts": dict, "arrays": dict, "files": dict, "sha256": str}
@@ -52,6 +54,8 @@ def verify(path: Path) -> Manifest:
     manifest = read_manifest(path)
     wanted = manifest["files"][STATE]
     try:
+        if (path / STATE).exists() and not (path / STATE).is_file():
+            refuse(path, f"{STATE} is no file")
         with open(path / STATE, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.file_digest(file, "sha256").hexdigest() if size == wanted["size"] else ""
@@ -73,7 +77,7 @@ def read_manifest(path: Path) -> Manifest:
     if not path.is_dir():
         refuse(path, "there is no such checkpoint")
     try:
-        text = (path / MANIFEST).read_bytes()
+        text = small(path / MANIFEST, MOST_BYTES)
         manifest = json.loads(text)
     except OSError as error:
         refuse(path, f"{MANIFEST} cannot be read: {error.strerror}", "is it a checkpoint of slimtrain?")

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from slimtrain.store.files import plain, replacing, sync_file, writing
+from slimtrain.errors import CheckpointError, Problem
+from slimtrain.store.files import plain, replacing, small, sync_file, writing
 from slimtrain.store.rundir import RunDir
 
+MOST_BYTES = 2**31
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -79,7 +81,11 @@ def _is_after(record: dict[str, Any], step: int) -> bool:
 
 
 def _bytes(run: RunDir) -> bytes:
-    return run.metrics.read_bytes() if run.metrics.exists() else b""
+    try:
+        return small(run.metrics, MOST_BYTES) if run.metrics.exists() else b""
+    except OSError as error:
+        told = f"cannot be read: {error.strerror or error}"
+        raise CheckpointError(Problem(str(run.metrics), told, "move it away, and resume")) from None
 
 
 def _lines(run: RunDir) -> Iterator[tuple[bytes, dict[str, Any]]]:

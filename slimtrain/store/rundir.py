@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from slimtrain.errors import CheckpointError, ConfigError, Problem, RunInUseError
+from slimtrain.store.files import small
 from slimtrain.store.files import write_json as write_json
 from slimtrain.store.files import write_text as write_text
 from slimtrain.store.files import writing
 
+MOST_BYTES = 2**26
+"""Of the files of JSON that describe a run."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAME_CURE = "use 1 to 64 letters, digits, '.', '_' and '-', the first one a letter or a digit"
 
@@ -89,7 +92,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(small(path, MOST_BYTES).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(Problem(str(path), f"cannot be read: {error}")) from error
     if not isinstance(found, dict):
