@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 COMMAND_LINE = "command line"
-LONGEST = 2000
-"""Characters of a problem that are told; names and values in it may be of any length."""
+LONGEST = 1500
+"""Characters of a problem, and of its hint, that are told; names and values in them may be of any length."""
 LONGEST_WORD, MOST_WORDS = 100, 500
 """What is compared with known words at all, and with how many: a comparison takes as long as both words together."""
 
@@ -48,9 +48,9 @@ class Problem:
         place = f"{self.mark}: " if self.mark else ""
         where = f"{self.where}: " if self.where else ""
         between = " " if self.hint.startswith("(") else "; "
-        hint = f"{between}{self.hint}" if self.hint else ""
-        told = printable(f"{place}{where}{self.what}{hint}", LONGEST)
-        return told + ("   [warning]" if self.severity == "warning" else "")
+        hint = f"{between}{printable(self.hint, LONGEST)}" if self.hint else ""
+        told = printable(f"{place}{where}{self.what}", LONGEST)
+        return f"{told}{hint}" + ("   [warning]" if self.severity == "warning" else "")
 
 
 class SlimtrainError(Exception):

@@ -126,7 +126,9 @@ def _lines(path: Path, stream: TextIO) -> Iterator[str]:
 
 def _read(path: Path) -> _Table:
     if size_of(path, CURE) > MOST_BYTES:
-        raise refusal(path, f"has more than {MOST_BYTES} bytes", "write the numbers as a .npz file, for the source 'arrays'")
+        raise refusal(
+            path, f"has more than {MOST_BYTES} bytes", "write the numbers as a .npz file, for the source 'arrays'"
+        )
     with reading(path, CURE), path.open(encoding="utf-8-sig", newline="") as stream:
         lines = reader(_lines(path, stream), strict=True)
         columns = [name.strip() for name in next(lines, [])]
