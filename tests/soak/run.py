@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-# This folder goes out, since Python would find `numbers` in it before its own.
-sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":  # Python finds modules in the script's folder first, so `numbers` before its own
+    sys.path.remove(str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.machine import line, machine
 from benchmarks.tables import replaced

@@ -9,7 +9,8 @@ from slimtrain.jobs.autopsy_search import backward
 from slimtrain.train.replay import parts, update
 from slimtrain.train.step import start
 
-BASE = "losses: [softmax_cross_entropy]\noptimizer: {sgd: {learning_rate: {cosine_decay: {initial: 0.1, decay_steps: 9}}}}\n"
+RATE = "{cosine_decay: {initial: 0.1, decay_steps: 9}}"
+BASE = f"losses: [softmax_cross_entropy]\noptimizer: {{sgd: {{learning_rate: {RATE}}}}}\n"
 FC = "fully_connected: {num_outputs: 3, activation_fn: null, scope: %s%s}"
 NETS = {
     "plain": [FC % ("a", ""), FC % ("b", "")],
