@@ -1,4 +1,4 @@
-"""Gradients with respect to end points are the right ones, whatever the net is made of; the order of a backward pass."""
+"""Gradients with respect to end points, whatever the net is made of; the order of a backward pass."""
 
 import jax
 import numpy as np
@@ -9,7 +9,8 @@ from slimtrain.jobs.autopsy_search import backward
 from slimtrain.train.replay import parts, update
 from slimtrain.train.step import start
 
-BASE = "losses: [softmax_cross_entropy]\noptimizer: {sgd: {learning_rate: {exponential_decay: {initial: 0.1, decay_steps: 9, decay_rate: 0.5}}}}\n"
+RATE = "{cosine_decay: {initial: 0.1, decay_steps: 9}}"
+BASE = f"losses: [softmax_cross_entropy]\noptimizer: {{sgd: {{learning_rate: {RATE}}}}}\n"
 FC = "fully_connected: {num_outputs: 3, activation_fn: null, scope: %s%s}"
 NETS = {
     "plain": [FC % ("a", ""), FC % ("b", "")],
