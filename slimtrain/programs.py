@@ -58,7 +58,7 @@ def begin() -> None:
 def end() -> None:
     """Notes that this process has compiled, and trims the cache."""
     if (folder := _ours()) is not None:
-        (folder / f"compiling-{os.getpid()}").unlink(missing_ok=True)
+        _remove(folder / f"compiling-{os.getpid()}")
         trim()
 
 
@@ -70,8 +70,8 @@ def clear(folder: Path) -> None:
         since = _stat(note)
         for path, found in _entries(folder):
             if since and found.st_mtime >= since.st_mtime:
-                path.unlink(missing_ok=True)
-        note.unlink(missing_ok=True)
+                _remove(path)
+        _remove(note)
 
 
 def trim(limit: int = MOST_BYTES) -> None:
@@ -83,7 +83,7 @@ def trim(limit: int = MOST_BYTES) -> None:
     for _, size, path in sorted(found):
         if total <= limit:
             return
-        path.unlink(missing_ok=True)
+        _remove(path)
         total -= size
 
 
@@ -112,6 +112,11 @@ def _entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     for path in folder.rglob("*-cache"):
         if found := _stat(path):
             yield path, found
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # a cache that cannot be changed is no reason to stop
+        path.unlink(missing_ok=True)
 
 
 def _stat(path: Path) -> os.stat_result | None:

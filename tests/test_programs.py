@@ -107,3 +107,14 @@ def test_half_a_program_that_a_killed_process_left_is_gone_at_the_next_start(hom
     prepare()
     left = {path.name for path in folder.iterdir()} - {f"compiling-{os.getppid()}"}
     assert left == ({"whole-cache"} if end == "dies" else {"whole-cache", "half-cache"})
+
+
+def test_a_cache_that_cannot_be_changed_stops_nothing(home, monkeypatch):
+    folder = programs.directory()
+    for name in ("compiling-4194305", "jit_f-cache", f"compiling-{os.getpid()}"):
+        (folder / name).mkdir()  # which cannot be removed as a file
+    monkeypatch.setenv(programs.CACHE, str(folder))
+    programs.clear(folder)
+    programs.begin()
+    programs.end()
+    programs.trim(0)

@@ -50,9 +50,8 @@ def devices() -> tuple[str, list[Finding]]:
     """
     answer, error = _asked()
     if answer is None:
-        cure = "pip install --upgrade jax jaxlib"
-        if named := [n for n in ("XLA_FLAGS", "JAX_PLATFORMS", "LD_PRELOAD", "LD_LIBRARY_PATH") if n in os.environ]:
-            cure = f"try without {' and '.join(named)}; else {cure}"
+        upgrade = "pip install --upgrade jax jaxlib"
+        cure = f"try without {' and '.join(named)}; else {upgrade}" if (named := _suspects()) else upgrade
         return "", [Finding("devices", "problem", f"JAX does not start: {error}", cure)]
     name, kinds = answer
     told = ", ".join(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(kinds))
@@ -60,6 +59,13 @@ def devices() -> tuple[str, list[Finding]]:
         cure = "install JAX for it: https://docs.jax.dev/en/latest/installation.html"
         return name, [Finding("devices", "warning", f"{told}; there is a GPU too, which JAX does not use", cure)]
     return name, [Finding("devices", "ok", f"{told} ({name})")]
+
+
+def _suspects() -> list[str]:
+    """Variables of the user's that can keep JAX from starting."""
+    flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(backend.YNN)]
+    others = (name for name in ("JAX_PLATFORMS", "LD_PRELOAD", "LD_LIBRARY_PATH") if os.environ.get(name))
+    return [*(["XLA_FLAGS"] * bool(flags)), *others]
 
 
 def _asked() -> tuple[tuple[str, list[str]] | None, str]:

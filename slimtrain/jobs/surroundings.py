@@ -88,6 +88,8 @@ def caches() -> Iterator[Finding]:
     """The user's cache, private or not, and the compiled programs in it."""
     try:
         folder = cache.private(programs.FOLDER).parent
+        if not os.access(folder / programs.FOLDER, os.W_OK | os.X_OK):
+            raise cache.CacheError(f"{folder} cannot be written")
         yield Finding("cache", "ok", f"{folder}: can be written, by this user only")
     except cache.CacheError as error:
         cure = "each start compiles anew, tests JAX anew, and has no native part; XDG_CACHE_HOME names another place"

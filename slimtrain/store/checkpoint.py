@@ -191,6 +191,7 @@ def point(run: RunDir, which: Literal["best", "last"], path: Path) -> None:
     Raises:
         WriteError: It cannot be written; it names what it named before.
     """
+    need_held(run)
     write_text(run.path / which, path.name + "\n")
 
 

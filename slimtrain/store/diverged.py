@@ -16,7 +16,7 @@ import numpy as np
 from slimtrain.errors import CheckpointError, Problem
 from slimtrain.store.files import opened, plain, replacing, small, sync_folder, writing
 from slimtrain.store.manifest import described, sealed
-from slimtrain.store.rundir import RunDir
+from slimtrain.store.rundir import RunDir, need_held
 from slimtrain.store.weights import Arrays, read_weights, write_weights
 
 FORMAT = 1
@@ -50,6 +50,7 @@ def save(run: RunDir, step: int, batch: Mapping[str, np.ndarray], facts: Mapping
     Raises:
         WriteError: It cannot be written; then there is no record.
     """
+    need_held(run)
     final = path_of(run, step)
     arrays = final.with_suffix(".npz")
     with writing(final):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from soak import disks
 
 from slimtrain.jobs import computing, surroundings
 from slimtrain.jobs.doctor import record, well
@@ -63,7 +64,7 @@ def test_a_jax_that_cannot_be_imported_is_told_with_all_the_rest(tmp_path):
     lines = out.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith("problem  devices"))
     assert lines[at].endswith("JAX does not start: ImportError: libcudart.so.13: no such file")
-    assert lines[at + 1].strip().startswith("-> ")
+    assert lines[at + 1].strip().startswith("-> ") and lines[at + 1].endswith("pip install --upgrade jax jaxlib")
     assert any(line.startswith("ok       runs ") for line in lines), "the other checks are made"
     assert lines[-1].startswith("1 problem")
 
@@ -131,3 +132,15 @@ def test_a_check_that_fails_is_a_finding_and_no_traceback():
     assert [f.mark for f in findings] == ["ok", "problem"] and findings[1].told.endswith("RuntimeError: two lines")
     assert not well(findings) and record(findings)["ok"] is False and summary(findings) == "1 problem"
     assert text(findings).splitlines()[0] == "ok       one  fine"
+
+
+def test_a_cache_on_a_disk_that_cannot_be_written(tmp_path, monkeypatch):
+    if reason := disks.why_no_mounts():
+        pytest.skip(reason)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "slimtrain" / "xla").mkdir(parents=True, mode=0o700)
+    with disks.disk(tmp_path / "slimtrain", "1m"):
+        (tmp_path / "slimtrain" / "xla").mkdir(mode=0o700)
+        disks.need(disks.mounting("mount", "-o", "remount,ro", str(tmp_path / "slimtrain")))
+        (found,) = surroundings.caches()
+    assert found.mark == "warning" and found.told == f"{tmp_path / 'slimtrain'} cannot be written"
