@@ -2,11 +2,12 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
 
-from slimtrain.errors import WriteError
+from slimtrain.errors import CheckpointError, WriteError
 from slimtrain.store import metrics
 from slimtrain.store.rundir import RunDir
 
@@ -63,3 +64,11 @@ def test_truncate_after_leaves_no_step_twice(tmp_path):
 def test_a_folder_that_is_gone_is_a_write_error(tmp_path):
     with pytest.raises(WriteError, match="metrics.jsonl: cannot be written: No such file or directory"):
         metrics.append(RunDir(tmp_path / "gone"), {"step": 1})
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    run = RunDir(tmp_path)
+    os.mkfifo(run.metrics)
+    for use in (metrics.read, lambda run: metrics.truncate_after(run, 1), lambda run: metrics.append(run, {"step": 1})):
+        with pytest.raises(CheckpointError, match="metrics.jsonl: cannot be read: it is a pipe or a device"):
+            use(run)

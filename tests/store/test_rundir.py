@@ -138,3 +138,15 @@ def test_json_files_of_a_run(tmp_path):
         path.write_text(text)
         with pytest.raises(CheckpointError, match=f"data.json: {told}"):
             rundir.read_json(path)
+
+
+def test_json_that_is_no_file_or_too_long_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "data.json"
+    os.mkfifo(path)
+    with pytest.raises(CheckpointError, match="data.json: cannot be read: .*pipe or a device"):
+        rundir.read_json(path)
+    path.unlink()
+    path.write_text("{}" + " " * 99)
+    monkeypatch.setattr("slimtrain.store.rundir.MOST_BYTES", 100)
+    with pytest.raises(CheckpointError, match="it has more than 100 bytes"):
+        rundir.read_json(path)
