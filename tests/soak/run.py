@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-if __name__ == "__main__":  # Python finds modules in the script's folder first, so `numbers` before its own
+if str(Path(__file__).parent) in sys.path:  # a script's folder comes first, so `numbers` before Python's own
     sys.path.remove(str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
