@@ -9,7 +9,7 @@ from soak.tally import Tally
 
 from slimtrain.cli import main
 
-SHARE = 3
+SHARE = 2
 
 
 def in_here(words):
@@ -20,7 +20,8 @@ def in_here(words):
 def test_what_is_planted_is_found_and_never_saved(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(nonfinite.PLUGINS))
     draw = random.Random()
-    plants = draw.sample(nonfinite.PLANTS, SHARE)
+    small = [plant for plant in nonfinite.PLANTS if plant is not nonfinite.at_random]
+    plants = draw.sample(small, SHARE)
     tries = [nonfinite.tried(p, tmp_path / p.__name__, draw.randrange(1 << 30), in_here) for p in plants]
     tally = Tally().take(tries)
     assert tally.failures == [] and tally.tried.total() == SHARE

@@ -23,6 +23,7 @@ from slimtrain.store.diverged import Kept
 from slimtrain.store.rundir import RunDir, open_run, read_records
 from slimtrain.train.devices import compiled_train_step
 from slimtrain.train.replay import parts, update
+from slimtrain.train.skips import updates_of
 from slimtrain.train.step import State, Task
 
 
@@ -78,12 +79,11 @@ def autopsy(document: Document, run_path: Path, step: int | None = None, talk: T
     state_step = int(state.step)
     state = good(state)._replace(step=jnp.int32(kept.step - 1))
     loss, reproduced = _again(task, state, kept)
-    after = update(task, state, kept.batch)
     place = Place(net.declaration, task, _lines(run, document), kept.facts.get("examples"))
-    finding = _first(task, state, kept, place) or found_in_update(after, place)
+    finding, norm = _first(task, state, kept, place)
     batch = {name: _field(values, place) for name, values in kept.batch.items()}
     largest = _largest(state)
-    rate, norm = float(after.learning_rate), float(after.gradient_norm)
+    rate = float(task.learning_rate(updates_of(state.step, state.skips)))
     return Autopsy(
         str(run_path),
         kept.step,
@@ -157,14 +157,15 @@ def _same(noted: Any, loss: float) -> bool | None:
     return None if noted is None else repr(float(noted)) == repr(loss)
 
 
-def _first(task: Task, state: State, kept: Kept, place: Place) -> Finding | None:
-    """The first number that is not finite on the way to the gradients."""
+def _first(task: Task, state: State, kept: Kept, place: Place) -> tuple[Finding | None, float]:
+    """(the first number that is not finite, the norm of the gradients of the part of the batch that it is found in)."""
     size = next(iter(kept.batch.values())).shape[0] // task.train.accumulate
     for index, part in enumerate(parts(task, state, kept.batch)):
         own = replace(place, offset=index * size, size=size)
         if finding := found_forward(part, own) or found_backward(part, own):
-            return finding
-    return None
+            return finding, float(part.gradient_norm)
+    after = update(task, state, kept.batch)
+    return found_in_update(after, place), float(after.gradient_norm)
 
 
 def _lines(run: RunDir, document: Document) -> dict[str, str]:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from slimtrain.lazy import Array, jax, jnp, optax
 from slimtrain.net.modes import probing
 from slimtrain.net.passes import Arrays, regularization_terms
-from slimtrain.train.skips import updates_of
 from slimtrain.train.step import Batch, State, Task, attempt, key_of, losses_of, split_batch
 
 
@@ -32,6 +31,7 @@ class Part(NamedTuple):
     loss: Look
     gradients_at: dict[str, Look]
     gradients_of: dict[str, Look]
+    gradient_norm: Array
 
 
 class Update(NamedTuple):
@@ -41,7 +41,6 @@ class Update(NamedTuple):
     moments: dict[str, Look]
     weights: dict[str, Look]
     averages: dict[str, Look]
-    learning_rate: Array
     gradient_norm: Array
 
 
@@ -91,7 +90,8 @@ def _pass(task: Task, state: State, statistics: Arrays, batch: Batch, key: Array
     (loss, (seen, terms, after)), (of_variables, at_points) = both(trained, probes)
     penalties = regularization_terms(task.specs, state.parameters)
     forward = _each(seen), _each(after), _each(terms), _each(penalties)
-    return Part(*forward, look(loss), _each(at_points), _each(of_variables)), after
+    gradients = _each(at_points), _each(of_variables), optax.tree.norm(of_variables)
+    return Part(*forward, look(loss), *gradients), after
 
 
 def _each(values: Arrays) -> dict[str, Look]:
@@ -103,10 +103,9 @@ def update(task: Task, state: State, batch: Batch) -> Update:
 
     def run(state: State, batch: Batch) -> Update:
         tried = attempt(task, state, batch)
-        rate = task.learning_rate(updates_of(state.step, state.skips))
         norm = optax.tree.norm(tried.found.gradients)
         moments, averages = looks(tried.new.optimizer), looks(tried.new.averages)
-        return Update(_each(tried.gradients), moments, _each(tried.moved), averages, jnp.asarray(rate), norm)
+        return Update(_each(tried.gradients), moments, _each(tried.moved), averages, norm)
 
     told: Update = jax.device_get(jax.jit(run)(state, dict(batch)))
     return told

@@ -259,9 +259,10 @@ def test_divergence_keeps_the_good_state(small, cli, tmp_path):
     rate = "optimizer.momentum.learning_rate=1e30"
     done = cli("fit", small, rate, "--run-dir", path)
     assert done.code == 3 and done.out == ""
-    told, saved = done.err.splitlines()[-2:]
+    told, saved, batch = done.err.splitlines()[-3:]
     assert told.startswith("step ") and "is not finite; the state before it is kept; lower the learning rate" in told
     assert saved == f"the state before it is saved: {path}/checkpoints/{(path / 'last').read_text().strip()}"
+    assert batch.startswith(f"its batch is kept: {path}/diverged/step_")
     assert all(np.isfinite(a).all() for a in arrays(path).values()) and arrays(path)["finite"]
     assert cli("eval", path).code == 0
     assert cli("fit", small, rate, "--run-dir", path, "--resume").code == 3

@@ -39,7 +39,7 @@ def test_gradients_at_end_points(name):
     # A layer that is used twice under one name has the sum of both gradients.
     expected = through + error if name == "shared" else through
     assert float(part.gradients_at[first].largest) == pytest.approx(np.abs(expected).max(), rel=1e-4)
-    assert not any(look.bad.any() for look in jax.tree.leaves(part, is_leaf=lambda x: hasattr(x, "bad")))
+    assert np.isfinite(part.gradient_norm) and not any(look.bad.any() for look in part.end_points.values())
 
 
 def test_each_part_of_a_batch_is_a_pass_and_the_update_is_of_all():
@@ -51,9 +51,8 @@ def test_each_part_of_a_batch_is_a_pass_and_the_update_is_of_all():
     assert told[2].end_points["a"].bad.tolist() == [True, False]
     after = update(task, start(task, 0), found)
     assert all(look.bad.any() for look in (*after.clipped.values(), *after.weights.values()))
-    assert (
-        list(after.moments) == ["count"] and after.averages == {} and float(after.learning_rate) == pytest.approx(0.1)
-    )
+    assert list(after.moments) == ["count"] and after.averages == {}
+    assert np.isnan(after.gradient_norm) and np.isfinite(told[0].gradient_norm)
 
 
 def test_variables_come_after_all_end_points_of_their_layer():
