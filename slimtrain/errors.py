@@ -2,10 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 COMMAND_LINE = "command line"
+LONGEST = 1500
+"""Characters of a problem, and of its hint, that are told; names and values in them may be of any length."""
+LONGEST_WORD, MOST_WORDS = 100, 500
+"""What is compared with known words at all, and with how many: a comparison takes as long as both words together."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,9 @@ class Problem:
         place = f"{self.mark}: " if self.mark else ""
         where = f"{self.where}: " if self.where else ""
         between = " " if self.hint.startswith("(") else "; "
-        hint = f"{between}{self.hint}" if self.hint else ""
-        return f"{place}{where}{self.what}{hint}" + ("   [warning]" if self.severity == "warning" else "")
+        hint = f"{between}{printable(self.hint, LONGEST)}" if self.hint else ""
+        told = printable(f"{place}{where}{self.what}", LONGEST)
+        return f"{told}{hint}" + ("   [warning]" if self.severity == "warning" else "")
 
 
 class SlimtrainError(Exception):
@@ -116,11 +122,24 @@ class Interrupted(KeyboardInterrupt):
         self.signal_number = signal_number
 
 
+def printable(text: str, most: int) -> str:
+    """A text as one line that does nothing to a terminal, cut to `most` characters."""
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the up to three known words nearest to `word`, or nothing."""
     from difflib import get_close_matches  # here, since --help needs none
 
-    near = get_close_matches(word, sorted(known), n=3, cutoff=0.6)
+    if len(word) > LONGEST_WORD:
+        return ""
+    words = [w for w in islice(known, MOST_WORDS) if len(w) <= LONGEST_WORD]
+    near = get_close_matches(word, sorted(words), n=3, cutoff=0.6)
     return "did you mean " + ", ".join(repr(n) for n in near) + "?" if near else ""
 
 

@@ -32,7 +32,7 @@ Env = Mapping[tuple[str, str], Setting]
 class Resolver:
     """What resolving needs: the catalog, where problems go to, the places of the scope entries in use.
 
-    `sizes` are those of the bodies of blocks and scopes that were written out.
+    `sizes` are those of the bodies of blocks and scopes that were written out, each with all before it.
     """
 
     catalog: Catalog

@@ -12,6 +12,7 @@ from slimtrain.config.nodes import Key, Node, plain
 from slimtrain.config.params import Params, bound, substitute, used
 from slimtrain.config.places import Builder, Place, unconsumed
 from slimtrain.config.plan import build_items
+from slimtrain.config.problems import MAX_PROBLEMS, Enough, Problems
 from slimtrain.config.records import Argument, Component, Origin, Plan
 from slimtrain.config.scopes import Scopes, enter
 from slimtrain.config.sections import DATA, INPUT, MODEL, TF_SLIM_KEYS, TOP, TRAIN, Data, Train
@@ -59,15 +60,19 @@ def read(path: Path, overrides: Iterable[str], catalog: Catalog) -> Document:
 
 def check(path: Path, node: Node, catalog: Catalog) -> Document:
     """A config's tree as a Document; raises ConfigError with every problem found."""
+    problems = Problems()
     try:
-        return _checked(path, node, catalog)
+        return _checked(path, node, catalog, problems)
+    except Enough:
+        more = Problem(str(path), f"more than {MAX_PROBLEMS} problems; these are the first")
+        raise ConfigError(*in_order(_causes(problems)), more) from None
     except RecursionError:
         what = "its blocks, scopes and params are nested too deep once they are written out"
         raise ConfigError(Problem(str(path), what, "nest less")) from None
 
 
-def _checked(path: Path, node: Node, catalog: Catalog) -> Document:
-    resolver = Resolver(catalog, [], set())
+def _checked(path: Path, node: Node, catalog: Catalog, problems: Problems) -> Document:
+    resolver = Resolver(catalog, problems, set())
     written, params = node, _params(resolver, node)
     node = _written_out(written, params, resolver.problems)
     sections = {"top": _section(resolver, TOP, node, "config")}

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 from slimtrain.config.values import show
 from slimtrain.errors import Mark
 
+TEXT_SIZE = 100
+"""Characters of a text that count as a value of their own, since a long text that is named often grows too."""
 Scalar: TypeAlias = None | bool | int | float | str
 
 
@@ -58,8 +60,9 @@ class Node:
 
     @cached_property
     def size(self) -> int:
-        """How many values it holds, all written out."""
-        return 1 + sum(child.size for child in self.children)
+        """How many values it holds, all written out; long texts count as several."""
+        texts = self.value if isinstance(self.value, dict) else (self.text or "",)
+        return 1 + sum(len(text) // TEXT_SIZE for text in texts) + sum(child.size for child in self.children)
 
     @cached_property
     def depth(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimtrain.config.nodes import Key, Node, in_order
-from slimtrain.config.text import read_text
+from slimtrain.config.text import MAX_DEPTH, read_text
 from slimtrain.errors import COMMAND_LINE, ConfigError, Mark, Problem, did_you_mean
 
 Known = Callable[[tuple[str, ...]], Iterable[str]]
@@ -31,6 +31,8 @@ def parse_override(text: str, number: int) -> Override:
     sign, name, equals = form.groups()
     mark = Mark(COMMAND_LINE, number, 1)
     path = tuple(name.split("."))
+    if len(path) > MAX_DEPTH:
+        raise ConfigError(Problem("", f"'{text}': nested deeper than {MAX_DEPTH} levels", mark=mark))
     if not all(path) or (sign == "~") == bool(equals):
         hint = "write key.key=value, +key.key=value to add, ~key.key to remove"
         raise ConfigError(Problem("", f"'{text}' is no override", hint, mark))

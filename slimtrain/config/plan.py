@@ -18,7 +18,7 @@ from slimtrain.config.records import Argument, Component, GroupPlan, Item, Layer
 from slimtrain.config.scopes import enter, written_out
 from slimtrain.errors import Mark, did_you_mean, one_of
 
-MAX_ITEMS = 10_000
+MAX_ITEMS = 5_000
 Kind: TypeAlias = Literal["block", "tap"]
 _PARTS: dict[str, tuple[str, ...]] = {
     "block": ("layers", "arg_scope", "repeat"),

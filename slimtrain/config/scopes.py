@@ -15,7 +15,9 @@ from slimtrain.config.params import Params, bound, substitute
 from slimtrain.errors import Mark, did_you_mean, one_of
 
 MAX_DEPTH = 32
-MAX_WRITTEN = 1_000_000
+MAX_WRITTEN = 200_000
+SIZE_OF_ONE = 20
+"""Values for which writing out a scope or block counts besides its own."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,13 @@ def _use(scopes: Scopes, site: Node, name: Node, given: Node | None, env: Env, i
 
 def written_out(resolver: Resolver, body: Node, values: Params) -> Node:
     """A scope's or block's body with its params put in; a problem, once, where all of them together grow too large."""
-    before = sum(resolver.sizes)
+    before = resolver.sizes[-1] if resolver.sizes else 0
     if before > MAX_WRITTEN:
         return Node(None, body.mark)
     filled = substitute(body, values, resolver.problems)
-    resolver.sizes.append(filled.size)
-    if before + filled.size > MAX_WRITTEN:
+    after = before + filled.size + SIZE_OF_ONE
+    resolver.sizes.append(after)
+    if after > MAX_WRITTEN:
         what = f"blocks and scopes of more than {MAX_WRITTEN} values, all written out"
         resolver.problem("model", what, "repeat less", body.mark)
     return filled

@@ -6,13 +6,14 @@ says.
 """
 
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from slimtrain.config.nodes import Key, Node, Scalar
+from slimtrain.config.nodes import TEXT_SIZE, Key, Node, Scalar
 from slimtrain.errors import ConfigError, Mark, Problem
 
 MAX_BYTES = 1 << 20
@@ -62,6 +63,9 @@ def read_text(data: bytes | str, name: str, folder: Path = Path("."), line: int 
 
 def _bytes_of(path: Path) -> bytes:
     try:
+        # Before it is opened: a pipe that nobody writes into would never open.
+        if not path.is_file() and stat.S_IFMT(path.stat().st_mode) != stat.S_IFDIR:
+            raise OSError(0, "it is a pipe or a device, not a file")
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
@@ -144,6 +148,7 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event)
         before = self.count
+        self.counted(len(event.value) // TEXT_SIZE if isinstance(event, yaml.ScalarEvent) else 0, event)
         node = Node(self.value(event, events, depth), self.mark(event.start_mark))
         if event.anchor:
             self.anchors[event.anchor] = (node, self.count - before + 1)
@@ -195,20 +200,22 @@ class _Reader:
 
     def mapping(self, events: Iterator[Any], depth: int) -> dict[Key, Node]:
         found: dict[Key, Node] = {}
+        keys: dict[Key, Key] = {}
         for event in iter(lambda: next(events), None):
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key = self.key(event)
             value = self.node(next(events), events, depth + 1)
             if key in found:
-                self.duplicate(key, next(k for k in found if k == key))
+                self.duplicate(key, keys[key])
             found[key] = value
+            keys.setdefault(key, key)
         return found
 
     def key(self, event: Any) -> Key:
         if not isinstance(event, yaml.ScalarEvent):
             raise self.fail("a list, mapping or alias as a key", event.start_mark, "keys are plain words")
-        self.counted(1, event)
+        self.counted(1 + len(event.value) // TEXT_SIZE, event)
         self.scalar(event)
         key = Key(event.value, self.mark(event.start_mark))
         if key == "<<" and event.style is None:

@@ -222,5 +222,6 @@ def sentence(error: Any, value: Any) -> str:
 def show(value: Any, limit: int = 60) -> str:
     """A value as a user would write it, cut to `limit` characters."""
     names = {None: "null", True: "true", False: "false"}
+    value = value[: limit + 1] if isinstance(value, str) else value  # a text may be a megabyte
     text = names[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,12 +1,12 @@
 """The source of tables: `.csv` files of numbers, or of the names of image files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from csv import reader
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from slimtrain.data.formats.pictures import decode_file, pillow
 from slimtrain.data.records import Dataset, Split, classes_of
 from slimtrain.errors import DataError, Problem, did_you_mean
 
+MOST_BYTES, LONGEST_LINE = 2**32, 2**24
 FLOAT32 = float(np.finfo(np.float32).max)
 CURE = "write a first line of column names, then as many values a line, separated by commas"
 
@@ -115,10 +116,21 @@ def _pictures(
     return Split({"image": split.fields["image"]} | {n: array[kept] for n, array in labels.items()}), warnings
 
 
+def _lines(path: Path, stream: TextIO) -> Iterator[str]:
+    """The lines of a file; raises DataError for one that is longer than any row should be."""
+    while line := stream.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise refusal(path, f"has a line of more than {LONGEST_LINE} characters", CURE)
+        yield line
+
+
 def _read(path: Path) -> _Table:
-    size_of(path, CURE)
+    if size_of(path, CURE) > MOST_BYTES:
+        raise refusal(
+            path, f"has more than {MOST_BYTES} bytes", "write the numbers as a .npz file, for the source 'arrays'"
+        )
     with reading(path, CURE), path.open(encoding="utf-8-sig", newline="") as stream:
-        lines = reader(stream, strict=True)
+        lines = reader(_lines(path, stream), strict=True)
         columns = [name.strip() for name in next(lines, [])]
         rows = [row for row in lines if row]
     if not rows or len(set(columns)) < len(columns):

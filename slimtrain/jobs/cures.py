@@ -46,7 +46,7 @@ def cure(
         "loss": "a loss of probabilities takes the logarithm of 0: use one that takes logits, or clip what it reads",
         "backward": f"{_backward(finding)}; clipping cannot mend a gradient that is not finite",
         "clipping": "lower the factors of train.gradient_multipliers",
-        "optimizer": f"clip gradients (train.clip_global_norm: 1.0): of norm {norm:.3g}, they overflow when squared",
+        "optimizer": f"gradients of norm {norm:.3g} overflow when squared: give the loss a smaller weight",
         "weights": f"{lower}{clip}",
     }[finding.stage]
 

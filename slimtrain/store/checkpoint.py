@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from slimtrain.errors import CheckpointError, Problem, WriteError
-from slimtrain.store.files import sync_file, sync_folder, write_text, writing
+from slimtrain.store.files import small, sync_file, sync_folder, write_text, writing
 from slimtrain.store.manifest import (
     MANIFEST,
     STATE,
@@ -31,6 +31,7 @@ from slimtrain.store.weights import Arrays, pack
 from slimtrain.store.weights import read_weights as read_weights
 from slimtrain.store.weights import write_weights as write_weights
 
+_POINTER_MOST = 4096
 _STEP = re.compile(r"step_([0-9]{8,18})")
 _LEFTOVER = re.compile(r"(step_[0-9]{8,18})\.(tmp|old|try)-([1-9][0-9]{0,8})")
 
@@ -206,7 +207,7 @@ def _pointed(run: RunDir, which: str) -> Path | None:
 def _name_in(pointer: Path) -> str:
     """The name of a checkpoint that is in a file; empty where something else is."""
     try:
-        name = pointer.read_text().strip()
+        name = small(pointer, _POINTER_MOST).decode().strip()
     except (OSError, ValueError):
         return ""
     return name if _STEP.fullmatch(name) else ""
@@ -214,7 +215,7 @@ def _name_in(pointer: Path) -> str:
 
 def _instead(pointer: Path) -> str:
     try:
-        return f" (got {pointer.read_bytes()[:40].decode(errors='replace').strip()!r})"
+        return f" (got {small(pointer, _POINTER_MOST)[:40].decode(errors='replace').strip()!r})"
     except OSError as error:
         return f", and cannot be read: {error.strerror}"
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from slimtrain.errors import CheckpointError, Problem
-from slimtrain.store.files import plain, replacing, sync_folder, writing
+from slimtrain.store.files import opened, plain, replacing, small, sync_folder, writing
 from slimtrain.store.manifest import described, sealed
 from slimtrain.store.rundir import RunDir, need_held
 from slimtrain.store.weights import Arrays, read_weights, write_weights
@@ -113,9 +113,8 @@ def _read(path: Path) -> Kept:
 
 def _facts(path: Path) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:
-            text = file.read(_LIMIT + 1)
-        body = json.loads(text) if len(text) <= _LIMIT else None
+        text = small(path, _LIMIT)
+        body = json.loads(text)
     except OSError as error:
         _refuse(path, f"cannot be read: {error.strerror}")
     except (ValueError, RecursionError):
@@ -147,7 +146,7 @@ def drop_after(run: RunDir, step: int) -> list[Path]:
 
 
 def _size_and_hash(path: Path) -> tuple[int, str]:
-    with open(path, "rb") as file:
+    with opened(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return file.tell(), digest
 

@@ -1,24 +1,22 @@
 """What makes a folder a whole checkpoint: a manifest of sizes and hashes, and a file that fits it."""
 
-import errno
 import hashlib
 import json
 import os
 import re
-import stat
 from collections.abc import Mapping
-from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
 from slimtrain.errors import CheckpointError, Problem
+from slimtrain.store.files import opened, small
 
 FORMAT = 1
 STATE, MANIFEST = "state.safetensors", "manifest.json"
-MOST = 2**28
-"""Bytes of a manifest that are read: a hundred thousand arrays take a tenth of them."""
+MOST_BYTES = 2**28
+"""Of a manifest that is read: a hundred thousand arrays take a tenth of them."""
 Manifest = dict[str, Any]
 _NAMED = re.compile(r"step_([0-9]{8,18})(\.(tmp|old|try)-[0-9]+)?")
 _KINDS = {"format": int, "step": int, "facts": dict, "arrays": dict, "files": dict, "sha256": str}
@@ -59,7 +57,7 @@ def verify(path: Path) -> Manifest:
     manifest = read_manifest(path)
     wanted = manifest["files"][STATE]
     try:
-        with _opened(path / STATE) as file:
+        with opened(path / STATE) as file:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.file_digest(file, "sha256").hexdigest() if size == wanted["size"] else ""
     except OSError as error:
@@ -80,7 +78,7 @@ def read_manifest(path: Path) -> Manifest:
     if not path.is_dir():
         refuse(path, "there is no such checkpoint")
     try:
-        text = _content(path / MANIFEST)
+        text = small(path / MANIFEST, MOST_BYTES)
         manifest = json.loads(text)
     except OSError as error:
         refuse(path, f"{MANIFEST} cannot be read: {error.strerror}", "is it a checkpoint of slimtrain?")
@@ -93,21 +91,6 @@ def read_manifest(path: Path) -> Manifest:
     if named and int(named[1]) != manifest["step"]:
         refuse(path, f"is the checkpoint of step {manifest['step']}, under another one's name")
     return dict(manifest)
-
-
-def _opened(path: Path) -> BufferedReader:
-    """A file, opened; no pipe, which would be waited for, and no device, which may have no end."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(errno.EINVAL, "it is not a file")
-    return open(path, "rb")
-
-
-def _content(path: Path) -> bytes:
-    with _opened(path) as file:
-        text = file.read(MOST + 1)
-    if len(text) > MOST:
-        raise OSError(errno.EFBIG, f"it has more than {MOST} bytes")
-    return text
 
 
 def _check_format(path: Path, manifest: Any) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from slimtrain.store.files import plain, replacing, sync_file, writing
+from slimtrain.store.files import plain, replacing, small, sync_file, writing
 from slimtrain.store.rundir import RunDir, need_held
 
+MOST_BYTES = 2**31
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _TOLD = ("train/", "eval/")
 """How the names begin of what a run tells of a step."""
@@ -89,7 +90,7 @@ def _is_after(record: dict[str, Any], step: int) -> bool:
 
 def _bytes(run: RunDir) -> bytes:
     with writing(run.metrics, "cannot be read"):
-        return run.metrics.read_bytes() if run.metrics.exists() else b""
+        return small(run.metrics, MOST_BYTES) if run.metrics.exists() else b""
 
 
 def _lines(run: RunDir) -> Iterator[tuple[bytes, dict[str, Any]]]:

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from slimtrain.errors import CheckpointError, ConfigError, Problem, RunInUseError, WriteError
+from slimtrain.store.files import small, writing
 from slimtrain.store.files import write_json as write_json
 from slimtrain.store.files import write_text as write_text
-from slimtrain.store.files import writing
 
+MOST_BYTES = 2**26
+"""Of the files of JSON that describe a run."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOCKS_CURE = "give a --run-dir on a file system with locks: without them two runs can ruin each other"
 _NO_RUN = "cannot be made a run directory"
@@ -107,7 +109,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(small(path, MOST_BYTES).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(Problem(str(path), f"cannot be read: {error}")) from error
     if not isinstance(found, dict):

@@ -14,6 +14,7 @@ from safetensors.numpy import save as to_bytes
 
 from slimtrain.errors import CheckpointError, ConfigError, Problem, WriteError, one_of
 from slimtrain.store.files import replacing
+from slimtrain.wire.npz import read_archive
 
 Arrays = dict[str, np.ndarray]
 _FACTS = "slimtrain"
@@ -99,17 +100,8 @@ def _wrong_suffix(path: Path) -> Problem:
 
 
 def _read_npz(path: Path) -> Arrays:
-    # Not np.load, which guesses at other formats, and leaves the file open where the archive is damaged.
-    with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-        if len(set(archive.files)) < len(archive.files):
-            raise ValueError("a name stands in it twice")
-        return {name: _array(name, archive[name]) for name in archive.files}
-
-
-def _array(name: str, value: object) -> np.ndarray:
-    if not isinstance(value, np.ndarray):
-        raise ValueError(f"{name!r} in it is not an array")
-    return value
+    with open(path, "rb") as file:
+        return read_archive(file, path.stat().st_size)
 
 
 def _write_npz(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:

@@ -95,7 +95,7 @@ def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str,
     tried = attempt(task, state, batch)
     found, gradients, new = tried.found, tried.gradients, tried.new
     if task.train.check_numerics:
-        new = accepted(task, all_finite(tried.checked()), new, state)
+        new = accepted(task, tried.is_finite(), new, state)
     metrics = {
         **found.terms,
         **found.sums,
@@ -121,20 +121,15 @@ class Attempt(NamedTuple):
     moved: Arrays
     new: State
 
-    def checked(self) -> dict[str, Any]:
-        """The numbers that must be finite, in the order in which they come about.
+    def is_finite(self) -> Array:
+        """Whether the loss, the gradients, and all numbers of the state after the step are finite.
 
         Of both gradients and weights: Lion takes the sign of an infinite gradient, and a step can overflow that began
         finite. Of moments, for Adam's can overflow where the weights do not move.
         """
-        return {
-            "statistics": self.found.statistics,
-            "loss": self.found.loss,
-            "gradients": self.found.gradients,
-            "moments": self.new.optimizer,
-            "weights": self.moved,
-            "averages": self.new.averages,
-        }
+        found = self.found
+        good = all_finite((found.loss, found.gradients, self.moved, found.statistics))
+        return good & written_finite((self.new.optimizer, self.new.averages))
 
 
 def attempt(task: Task, state: State, batch: Batch) -> Attempt:
@@ -252,6 +247,13 @@ def kept_unless(good: Array, new: State, old: State) -> State:
 def all_finite(values: Any) -> Array:
     """Whether every number of a tree is finite."""
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(v)) for v in jax.tree.leaves(values)]))
+
+
+def written_finite(values: Any) -> Array:
+    """As `all_finite`, in a form that costs next to nothing in the loop that writes the numbers."""
+    floats = [value for value in jax.tree.leaves(values) if jnp.issubdtype(value.dtype, jnp.inexact)]
+    # 0 times a number is 0, but times infinity or NaN it is NaN, and so is the sum.
+    return all_finite([jnp.float32(0), *(jnp.sum(value * 0) for value in floats)])
 
 
 def losses_of(

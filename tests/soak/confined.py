@@ -106,7 +106,9 @@ def _work(there: Any, module: str, seed: int, numbers: range) -> None:
         signal.signal(signal.SIGALRM, _hangs)
         confine()
         for number in numbers:
-            there.send(("ended", *attempt(draw, seed, number, Path(folder) / "try", lambda w: there.send(("begins", w)))))
+            there.send(
+                ("ended", *attempt(draw, seed, number, Path(folder) / "try", lambda w: there.send(("begins", w))))
+            )
         there.send(("done",))
 
 

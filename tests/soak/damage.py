@@ -9,7 +9,15 @@ NUMBERS = [0, 1, 2, 3, 7, 127, 128, 255, 256, 1000, 65535, 2**31 - 1, 2**31, 2**
 NUMBERS += [2**63 - 1, 2**63, 2**64 - 1, 10**12, 10**18, 10**19, 10**30, -1, -2, -(2**31), -(2**63), -(2**64)]
 PLACES = [*NUMBERS, 0.5, 1e-300, 1e308, -0.0, 1e-8, float("inf"), float("-inf"), float("nan")]
 SPICE = [b"\0", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\r", b"\n", b"\t", b"\x1b[2J", b"\xc2\x85"]
-SPICE += [b"\xe2\x80\xa8", b"\xf0\x9f\x98\x80", b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"'", b'"']
+SPICE += [
+    b"\xe2\x80\xa8",
+    b"\xf0\x9f\x98\x80",
+    b"\x00\x00\x00\x00",
+    b"\xff\xff\xff\xff",
+    b"\x7f\xff\xff\xff",
+    b"'",
+    b'"',
+]
 _WORDS = re.compile(rb"\w+|\s+|[^\w\s]")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])")
 
@@ -126,7 +134,9 @@ def _changed(draw: random.Random, tree: Any, hostile: Sequence[Any], others: Seq
     elif choice < 0.1 and isinstance(copy, list):
         copy[key:key] = [tree[key]] * draw.choice([1, 2, 40])
     elif choice < 0.14 and isinstance(copy, dict):
-        copy[str(draw.choice(hostile))[:200] if draw.random() < 0.5 else draw.choice(KEYS)] = draw.choice([tree[key], *others])
+        copy[str(draw.choice(hostile))[:200] if draw.random() < 0.5 else draw.choice(KEYS)] = draw.choice(
+            [tree[key], *others]
+        )
     elif choice < 0.18 and isinstance(copy, dict):
         copy = {(str(draw.choice(hostile))[:200] if k == key else k): v for k, v in copy.items()}
     else:
@@ -149,6 +159,39 @@ def _instead(draw: random.Random, value: Any, hostile: Sequence[Any], others: Se
     return draw.choice(hostile)
 
 
-KEYS = ["scope", "layers", "arg_scope", "repeat", "reuse", "inputs", "alias", "for", "when", "use", "with", "block", "ops"]
-KEYS += ["clear", "params", "blocks", "scopes", "extends", "conv2d", "normalizer_fn", "normalizer_params", "shape", "tap"]
-KEYS += ["is_training", "trainable", "remat", "outputs_collections", "variables_collections", "default_scope", "branches"]
+KEYS = [
+    "scope",
+    "layers",
+    "arg_scope",
+    "repeat",
+    "reuse",
+    "inputs",
+    "alias",
+    "for",
+    "when",
+    "use",
+    "with",
+    "block",
+    "ops",
+]
+KEYS += [
+    "clear",
+    "params",
+    "blocks",
+    "scopes",
+    "extends",
+    "conv2d",
+    "normalizer_fn",
+    "normalizer_params",
+    "shape",
+    "tap",
+]
+KEYS += [
+    "is_training",
+    "trainable",
+    "remat",
+    "outputs_collections",
+    "variables_collections",
+    "default_scope",
+    "branches",
+]

@@ -64,7 +64,7 @@ def drawn(kept: Path, files: Mapping[str, list[Path]], draw: random.Random, fold
 
 
 def instead(draw: random.Random, path: Path, other: Path) -> None:
-    """Something else in a file's place: nothing, a pipe, a device, a folder, a circle of links, a hole, another file."""
+    """What takes a file's place: nothing, a pipe, a device, a folder, a circle of links, a hole, another file."""
     path.unlink()
     choice = draw.randrange(7)
     if choice == 0:
@@ -155,7 +155,11 @@ def make_run(folder: Path) -> None:
     run = RunDir(folder)
     run.config.write_text("seed: 1\n")
     for step in (1, 2, 3):
-        arrays = {"parameters/fc/weights": np.full((4, 3), step, np.float32), "statistics/m": np.ones(3), "step": np.array(step)}
+        arrays = {
+            "parameters/fc/weights": np.full((4, 3), step, np.float32),
+            "statistics/m": np.ones(3),
+            "step": np.array(step),
+        }
         path = checkpoint.save(run, step, arrays, {"threads": 2})
         metrics.append(run, {"step": step, "train/loss": 0.5, "grad": [float("nan"), 1.0]})
     checkpoint.point(run, "last", path)
@@ -181,7 +185,11 @@ def read_named(folder: Path, draw: random.Random) -> None:
 
 
 def read_records(folder: Path, draw: random.Random) -> None:
-    how = {"check_crc": draw.random() < 0.5, "on_error": draw.choice(["fail", "skip"]), "labels_offset": draw.choice([0, 0, 1])}
+    how = {
+        "check_crc": draw.random() < 0.5,
+        "on_error": draw.choice(["fail", "skip"]),
+        "labels_offset": draw.choice([0, 0, 1]),
+    }
     everything(sources.tfrecord(path=folder, **how))
 
 

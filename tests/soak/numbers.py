@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from soak.tally import Tally, together
 
+from slimtrain.jobs.sameness import differences
 from slimtrain.store import checkpoint, diverged, metrics
 from slimtrain.store.rundir import RunDir
 
@@ -100,6 +101,8 @@ def tried(plant: Callable[[random.Random, Path], Case], folder: Path, seed: int,
     words = ["fit", str(folder / "net.yaml"), "--plugin", "roots", "--run-dir", str(run.path)]
     code, _, said = command(words)
     problems = [*left(case, run, code, said), *looked_at(case, run, code, command)]
+    if code == 0 and case.skips:
+        problems += resumed(words, run, folder / "whole", command)
     told = f"{folder}, seed {seed}: {'; '.join(problems)}" if problems else ""
     tally.add(case.name, told)
     if not problems:
@@ -157,6 +160,16 @@ def skipped(case: Case, run: RunDir, code: int) -> list[str]:
     if code == 0 and arrays["step"] != STEPS:
         return [f"ended at step {arrays['step']}"]
     return []
+
+
+def resumed(words: Sequence[str], run: RunDir, whole: Path, command: Command) -> list[str]:
+    """What is not the same when a run with skips goes on once more from an early checkpoint."""
+    shutil.copytree(run.path, whole)
+    code, _, said = command([*words, "--resume", "4"])
+    records = [path.name for path in sorted(run.diverged.iterdir())]
+    if records != [path.name for path in sorted(RunDir(whole).diverged.iterdir())]:
+        return [f"other batches are kept after a resume: {records}"]
+    return [f"the resume left with {code}: {said[-400:]}"] if code else differences(RunDir(whole), run)
 
 
 def looked_at(case: Case, run: RunDir, code: int, command: Command) -> list[str]:

@@ -6,22 +6,22 @@ python tests/soak/run.py fuzz --count 100000 --seed 7
 Each writes its section of RESULTS.md, and leaves with 1 where anything failed.
 """
 
-import sys
-from pathlib import Path
-
-HERE = Path(__file__).parent
-# Not this folder, in which Python would find `numbers` before its own.
-sys.path[:] = [str(HERE.parent), *(p for p in sys.path if Path(p or ".").resolve() != HERE.resolve())]
-
 import argparse
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
+
+if __name__ == "__main__":  # Python finds modules in the script's folder first, so `numbers` before its own
+    sys.path.remove(str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.machine import line, machine
 from benchmarks.tables import replaced
 from soak.tally import Tally
 
+HERE = Path(__file__).parent
 HEAD = "# Soaks\n\n`python tests/soak/run.py` wrote this file; README.md beside it says what each soak does."
 TITLES: Mapping[str, str] = {
     "kills": "Kills and exact resumes",

@@ -1,4 +1,4 @@
-"""Gradients with respect to end points are the right ones, whatever the net is made of; the order of a backward pass."""
+"""Gradients with respect to end points, whatever the net is made of; the order of a backward pass."""
 
 import jax
 import numpy as np
@@ -9,7 +9,8 @@ from slimtrain.jobs.autopsy_search import backward
 from slimtrain.train.replay import parts, update
 from slimtrain.train.step import start
 
-BASE = "losses: [softmax_cross_entropy]\noptimizer: {sgd: {learning_rate: {exponential_decay: {initial: 0.1, decay_steps: 9, decay_rate: 0.5}}}}\n"
+RATE = "{cosine_decay: {initial: 0.1, decay_steps: 9}}"
+BASE = f"losses: [softmax_cross_entropy]\noptimizer: {{sgd: {{learning_rate: {RATE}}}}}\n"
 FC = "fully_connected: {num_outputs: 3, activation_fn: null, scope: %s%s}"
 NETS = {
     "plain": [FC % ("a", ""), FC % ("b", "")],
@@ -50,7 +51,9 @@ def test_each_part_of_a_batch_is_a_pass_and_the_update_is_of_all():
     assert told[2].end_points["a"].bad.tolist() == [True, False]
     after = update(task, start(task, 0), found)
     assert all(look.bad.any() for look in (*after.clipped.values(), *after.weights.values()))
-    assert list(after.moments) == ["count"] and after.averages == {} and float(after.learning_rate) == pytest.approx(0.1)
+    assert (
+        list(after.moments) == ["count"] and after.averages == {} and float(after.learning_rate) == pytest.approx(0.1)
+    )
 
 
 def test_variables_come_after_all_end_points_of_their_layer():

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from slimtrain.data.formats.files import reading, refusal, size_of
 
 PIXELS = 3 * 32 * 32
+MOST_BYTES = 2**30
 CURE = "download the binary version again, or check that it is the file that its name says"
 
 
@@ -26,6 +27,8 @@ def read_cifar(path: Path, label_bytes: int) -> tuple[NDArray[np.uint8], NDArray
     """
     record = label_bytes + PIXELS
     size = size_of(path, CURE)
+    if size > MOST_BYTES:
+        raise refusal(path, f"has {size} bytes, far more than a file of CIFAR", CURE)
     if size == 0 or size % record:
         raise refusal(path, f"has {size} bytes, which is no positive multiple of {record}, a record", CURE)
     with reading(path, CURE):

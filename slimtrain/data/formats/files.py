@@ -6,10 +6,9 @@ from io import BufferedIOBase
 from pathlib import Path
 
 from slimtrain.errors import DataError, Problem
+from slimtrain.wire.npz import unpack_limit as unpack_limit
 
 CHUNK = 2**20
-ALWAYS_ALLOWED = 2**30
-HIGHEST_RATIO = 100
 LONGEST_MESSAGE = 200
 
 
@@ -56,11 +55,6 @@ def size_of(path: Path, cure: str) -> int:
         if not path.is_file():
             raise refusal(path, "is no regular file", cure)
         return size
-
-
-def unpack_limit(packed: int) -> int:
-    """The most bytes that a file of `packed` bytes may unpack to; more is taken for a decompression bomb."""
-    return max(ALWAYS_ALLOWED, HIGHEST_RATIO * packed)
 
 
 def read_up_to(stream: BufferedIOBase, count: int) -> bytearray:

@@ -1,22 +1,27 @@
 """Which files a checkpoint of TensorFlow is: by its prefix, one of its files, or a folder whose newest is meant."""
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from slimtrain.errors import CheckpointError, Problem
+from slimtrain.store.files import small
 
 # An old checkpoint of several shards is called by the pattern of their names.
 _PART = re.compile(r"\.(?:index|meta|data-\d{5}-of-\d{5})$|-(?:\?{5}|\d{5})-of-\d{5}$")
 _NEWEST = re.compile(r'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\]|\\.)*)"', re.M)
+_LISTED_MOST = 2**20
 _HINT = "give its prefix (model.ckpt-100), its .index file, or the folder that holds a 'checkpoint' file"
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns what goes wrong inside into a CheckpointError that names `path`."""
+    """Turns what goes wrong inside into a CheckpointError that names `path`, which is a file or is not there."""
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is no regular file")
         yield
     except CheckpointError as error:
         raise CheckpointError(*(Problem(p.where or str(path), p.what, p.hint) for p in error.problems)) from error
@@ -43,7 +48,7 @@ def _newest(folder: Path) -> Path:
         what = f"holds {len(found)} checkpoints of TensorFlow" if found else "holds no checkpoint of TensorFlow"
         raise CheckpointError(Problem(str(folder), f"{what} and no 'checkpoint' file", _HINT))
     with reading(listed):
-        named = _NEWEST.search(listed.read_text())
+        named = _NEWEST.search(small(listed, _LISTED_MOST).decode())
         if named is None:
             raise ValueError("it has no model_checkpoint_path")
         # Bytes that are not ASCII stand in it as octal escapes.

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slimtrain.data.formats import files
 from slimtrain.data.formats.idx import read_idx
 from slimtrain.errors import DataError
+from slimtrain.wire import npz
 
 
 def idx(array: np.ndarray, kind: int = 8) -> bytes:
@@ -65,7 +65,7 @@ def test_refuses_what_the_header_does_not_declare(tmp_path: Path, content: bytes
 
 
 def test_refuses_a_gzip_bomb_by_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "ALWAYS_ALLOWED", 1000)
+    monkeypatch.setattr(npz, "ALWAYS_ALLOWED", 1000)
     bomb = gzip.compress(struct.pack(">4B3I", 0, 0, 8, 3, 50_000, 4, 5) + bytes(1_000_000))
     with pytest.raises(DataError, match="too many for its size"):
         read_idx(write(tmp_path, bomb), (4, 5))

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slimtrain.data.formats import files
 from slimtrain.data.formats.npz import read_npy, read_npz
 from slimtrain.errors import DataError
+from slimtrain.wire import npz
 
 FIELDS = {"image": np.arange(24, dtype=np.float32).reshape(2, 3, 4), "label": np.array([1, 0])}
 
@@ -102,7 +102,7 @@ def test_refuses_archives_that_numpy_did_not_write(tmp_path: Path, content: byte
 
 
 def test_refuses_a_zip_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "ALWAYS_ALLOWED", 1000)
+    monkeypatch.setattr(npz, "ALWAYS_ALLOWED", 1000)
     bomb = packed(np.savez_compressed, a=np.zeros(1_000_000, np.uint8))
     with pytest.raises(DataError, match="would unpack to more than"):
         read_npz(write(tmp_path, bomb))
