@@ -123,8 +123,8 @@ class Interrupted(KeyboardInterrupt):
 
 
 def printable(text: str, most: int) -> str:
-    """A text as one line that does nothing to a terminal, cut to `most` characters."""
-    text = text if len(text) <= most else text[: most - 3] + "..."
+    """A text as one line that does nothing to a terminal; of one with more than `most` characters, both ends."""
+    text = text if len(text) <= most else f"{text[: 2 * most // 3]} ... {text[-most // 3 :]}"
     return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 

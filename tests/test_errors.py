@@ -35,3 +35,15 @@ def test_nearest_words():
 def test_a_place_by_its_short_name():
     assert Mark("/a/b/net.yaml", 3, 1).short == "net.yaml:3"
     assert Mark("command line", 3, 1).short == "command line"
+
+
+def test_a_problem_is_a_line_that_can_be_shown():
+    told = str(Problem("a\nb", "got '\x1b[2J\udcff'", "do \t so"))
+    assert told == "a\\nb: got '\\x1b[2J\\udcff'; do \\t so"
+    told = str(Problem("x", "y" * 10**6, "the cure"))
+    assert len(told) < 2000 and told.endswith("yyy; the cure")
+
+
+def test_words_that_nobody_mistypes_are_not_compared():
+    assert did_you_mean("a" * 100_000, ["a" * 100_001] * 10) == ""
+    assert did_you_mean("stepz", ["steps", "s" * 100_000]) == "did you mean 'steps'?"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from os.path import isdir
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def weights_from(path: Path, which: str = "last", averages: bool = True) -> Weig
         which: `best`, `last` or a step of a run.
         averages: take the moving averages where the run kept them (`train.ema`).
     """
-    if not path.is_dir():
+    if not isdir(path):
         return checkpoint.read_weights(path)
     folder = path if (path / "manifest.json").exists() else checkpoint.find(open_run(path), which)
     return variables_of(checkpoint.load(folder)[0], averages)

@@ -1,6 +1,7 @@
 """CONFIG or RUN: what a command is pointed at, as a Document."""
 
 from collections.abc import Iterable
+from os.path import isdir
 from pathlib import Path
 
 from slimtrain.backend import prepare
@@ -13,7 +14,7 @@ def document_of(
     target: Path, overrides: Iterable[str] = (), plugins: tuple[str, ...] = ()
 ) -> tuple[Document, Path | None]:
     """The document of a config file, or of a run's directory by its resolved.yaml; and the run's path, if it is one."""
-    if not target.is_dir():
+    if not isdir(target):
         return read(target, overrides, catalog(plugins)), None
     run = open_run(target)
     return read(run.resolved, overrides, catalog(plugins)), target

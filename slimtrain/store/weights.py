@@ -4,6 +4,7 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,12 @@ def read_weights(path: Path) -> Arrays:
         wrong = _wrong_suffix(path)
         hint = f"{wrong.hint}; 'slimtrain import-tf' makes one of a TensorFlow checkpoint"
         raise CheckpointError(replace(wrong, hint=hint))
-    if not path.is_file():
-        raise CheckpointError(Problem(str(path), "is not a file" if path.exists() else "there is no such file"))
     try:
+        if not path.is_file():
+            raise CheckpointError(Problem(str(path), "is not a file" if path.exists() else "there is no such file"))
         return read(path)
+    except CheckpointError:
+        raise
     # Damaged bytes come out of the parsers as nearly any exception, and as warnings where those are errors.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -47,7 +50,7 @@ def read_facts(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: It cannot be read.
     """
-    if path.suffix != ".safetensors" or not path.is_file():
+    if path.suffix != ".safetensors" or not isfile(path):
         return {}
     try:
         with safe_open(path, framework="numpy") as file:

@@ -167,3 +167,8 @@ def test_no_override_makes_any_other_error(text):
         changed(text, text="a: {x: 1, 0: [1, {a: b}]}")
     except ConfigError as error:
         assert str(error).startswith("command line")
+
+
+def test_an_override_is_no_deeper_than_a_config():
+    with pytest.raises(ConfigError, match="nested deeper than 64 levels"):
+        parse_override("+" + "a." * 5000 + "a=1", 1)

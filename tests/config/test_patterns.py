@@ -48,3 +48,20 @@ def test_every_pattern_that_matches_nothing_is_told():
 def test_a_plain_pattern_is_never_a_part_of_a_component():
     assert not matcher("conv").search("net/conv1/weights")
     assert matcher("conv1").search("conv1")
+
+
+def test_a_pattern_that_would_search_for_ever_is_stopped(monkeypatch):
+    monkeypatch.setattr("slimtrain.config.patterns.SECONDS", 0.2)
+    with pytest.raises(ConfigError, match=r"'\(a\+\)\+\$' takes more than 0 seconds .*; nest no repetitions"):
+        matching(["(a+)+$", "(a|a)*b", "conv1"], ["a" * 60 + "/weights"], "freeze")
+    assert matching(["conv1"], NAMES, "freeze")
+
+
+@pytest.mark.parametrize("pattern", ["(" * 3000, "a{99999999999999999999}", "(?<=a+)b", "x{9,1}"])
+def test_what_is_no_regular_expression_is_told(pattern):
+    with pytest.raises(ConfigError, match="is no regular expression: "):
+        matching([pattern], NAMES, "freeze")
+
+
+def test_patterns_that_python_warns_of_are_taken():
+    assert matching(["conv1[[]|biases"], NAMES, "freeze") == [NAMES[1]]

@@ -1,6 +1,7 @@
 """The strict reader: YAML 1.2 values with their places, and one line for every text that is refused."""
 
 import math
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slimtrain.config.merge import extended
 from slimtrain.config.nodes import plain
 from slimtrain.config.text import MAX_BYTES, MAX_NODES, read_file, read_text
 from slimtrain.errors import ConfigError
@@ -274,3 +276,24 @@ def test_digits_are_decimal_whatever_they_begin_with(text):
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_come_back(value):
     assert read(f"a: {value!r}") == {"a": value} or re.fullmatch(r"-?[0-9]+", repr(value))
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in (tmp_path / "pipe.yaml", Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="cannot be read: it is a pipe or a device, not a file"):
+            read_file(path)
+    (tmp_path / "net.yaml").write_text("extends: pipe.yaml\n")
+    with pytest.raises(ConfigError, match="pipe.yaml: cannot be read"):
+        extended(tmp_path / "net.yaml")
+
+
+def test_a_long_text_counts_as_often_as_it_is_named():
+    text = f"a: &a {'x' * 500_000}\nb: [{', '.join(['*a'] * 100)}]\n"
+    assert f"more than {MAX_NODES} values" in refused(text)
+    assert read("a: " + "x" * 500_000)["a"] == "x" * 500_000
+
+
+def test_every_duplicate_names_the_first():
+    told = refused("".join(f"k{n}: 1\n" for n in range(2000)) + "k1999: 1\n" * 2000)
+    assert told.count("duplicate key 'k1999'; it stands at line 2000") == 2000

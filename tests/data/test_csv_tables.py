@@ -116,3 +116,15 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
             csv(train=path)
         except DataError:
             pass
+
+
+def test_a_line_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = write(tmp_path, "a,label\n1,2\n")
+    with path.open("r+b") as file:
+        file.truncate(2**31)  # a hole, which reads as zeros
+    with pytest.raises(DataError, match="has a line of more than 16777216 characters"):
+        csv(train=path)
+    with path.open("r+b") as file:
+        file.truncate(2**40)
+    with pytest.raises(DataError, match="has more than 4294967296 bytes"):
+        csv(train=path)

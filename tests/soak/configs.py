@@ -136,11 +136,12 @@ def override(draw: random.Random, tree: Any) -> str:
 def look(path: Path, overrides: tuple[str, ...], shapes: bool, draw: random.Random) -> None:
     """Checks, resolves and explains the config."""
     document = read(path, overrides, catalog())
-    if shapes and sum(1 for _ in document.plan.layers()) <= FEW_LAYERS:
+    few = sum(1 for _ in document.plan.layers()) <= FEW_LAYERS
+    if shapes and few:
         # Other jobs let its errors through; `check` tells them.
         problems = _shapes(document)
         assert all(str(problem).isprintable() for problem in problems)
-    if draw.random() < 0.3:
+    if few and draw.random() < 0.3:
         again(document, path, draw)
 
 

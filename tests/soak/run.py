@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-if __name__ == "__main__":  # Python finds modules in the script's folder first, so `numbers` before its own
-    sys.path.remove(str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.machine import line, machine
@@ -32,7 +30,7 @@ TITLES: Mapping[str, str] = {
     "locks": "Two runs in one directory",
     "configs": "Hostile configs",
     "files": "Hostile data files",
-    "numbers": "Numbers that are not finite",
+    "nonfinite": "Numbers that are not finite",
 }
 """The soaks by name: a module of this folder, with `soak(count, seed, workers) -> Tally`."""
 

@@ -315,3 +315,25 @@ def test_a_kill_at_any_moment_leaves_a_loadable_checkpoint(tmp_path):
         assert np.array_equal(arrays["x"], np.full(20_000, step, np.float32))
         checkpoint.load(checkpoint.find(run, "last"))
         assert not [name for name in _names(run) if ".tmp" in name or ".old" in name]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "state.safetensors"])
+def test_pipes_in_a_checkpoint_are_refused_and_not_waited_for(tmp_path, name):
+    path = checkpoint.save(RunDir(tmp_path), 1, ARRAYS, {})
+    (path / name).unlink()
+    os.mkfifo(path / name)
+    with pytest.raises(CheckpointError, match=f"{name} (cannot be read|is no file)"):
+        checkpoint.load(path)
+
+
+def test_pointers_that_are_no_text_or_pipes_name_nothing(tmp_path):
+    run = RunDir(tmp_path)
+    for step in (1, 2):
+        checkpoint.save(run, step, ARRAYS, {})
+    run.last.write_bytes(b"step_00000002\xff\n")
+    os.mkfifo(run.best)
+    for which in ("best", "last"):
+        with pytest.raises(CheckpointError, match="should name a checkpoint"):
+            checkpoint.find(run, which)
+    assert [p.name for p in checkpoint.drop_after(run, 1)] == ["step_00000002"]
+    assert not run.last.exists() and not run.best.exists()

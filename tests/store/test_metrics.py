@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -89,3 +90,11 @@ def test_metrics_that_cannot_be_read_are_told(tmp_path):
     RunDir(tmp_path).metrics.mkdir()
     with pytest.raises(WriteError, match="metrics.jsonl: cannot be read: Is a directory"):
         metrics.read(RunDir(tmp_path))
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    run = RunDir(tmp_path)
+    os.mkfifo(run.metrics)
+    for use in (metrics.read, lambda run: metrics.truncate_after(run, 1), lambda run: metrics.append(run, {"step": 1})):
+        with pytest.raises(WriteError, match="metrics.jsonl: cannot be read: it is a pipe or a device"):
+            use(run)

@@ -203,3 +203,15 @@ def test_halves_of_files_that_a_dead_process_left_are_removed(tmp_path):
         (tmp_path / name).touch()
     rundir.clear(RunDir(tmp_path))
     assert sorted(os.listdir(tmp_path)) == [".mine.tmp-7", "best"]
+
+
+def test_json_that_is_no_file_or_too_long_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "data.json"
+    os.mkfifo(path)
+    with pytest.raises(CheckpointError, match="data.json: cannot be read: .*pipe or a device"):
+        rundir.read_json(path)
+    path.unlink()
+    path.write_text("{}" + " " * 99)
+    monkeypatch.setattr("slimtrain.store.rundir.MOST_BYTES", 100)
+    with pytest.raises(CheckpointError, match="it has more than 100 bytes"):
+        rundir.read_json(path)

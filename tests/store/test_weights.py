@@ -153,3 +153,19 @@ def test_facts_travel_in_safetensors(tmp_path):
         save_file({"x": np.ones(2)}, tmp_path / "bad.safetensors", {"slimtrain": text})
         with pytest.raises(CheckpointError, match="bad.safetensors: cannot be read as .safetensors"):
             read_facts(tmp_path / "bad.safetensors")
+
+
+def test_an_archive_that_lies_of_its_sizes_is_refused_before_memory_is_asked_for(tmp_path, monkeypatch):
+    path = tmp_path / "w.npz"
+    huge = _npy(np.ones(3)).replace(b"(3,), }" + b" " * 15, b"(3" + b"0" * 15 + b",), }")
+    assert b"(3000000000000000,)" in huge
+    path.write_bytes(_npz(**{"x.npy": huge}))
+    with pytest.raises(CheckpointError, match="'x' is truncated: its header declares 24000000000000000 bytes"):
+        read_weights(path)
+    monkeypatch.setattr("slimtrain.wire.npz.ALWAYS_ALLOWED", 1000)
+    np.savez_compressed(path, x=np.zeros(1_000_000))
+    with pytest.raises(CheckpointError, match="would unpack to more than"):
+        read_weights(path)
+    long = tmp_path / ("a" * 300 + ".npz")
+    with pytest.raises(CheckpointError, match="cannot be read|there is no such file"):
+        read_weights(long)

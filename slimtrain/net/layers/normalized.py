@@ -45,7 +45,7 @@ def _differentiated(epsilon: float, wide: Any) -> Callable[..., tuple[Array, Arr
     def backward(kept: Any, gradients: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         inputs, gamma, shift, moved, pace = kept
         of_outputs, of_mean, of_variance = gradients
-        values, upward, count = inputs.astype(wide), of_outputs.astype(wide), prod(inputs.shape[:-1])
+        values, upward, count = inputs.astype(wide), of_outputs.astype(wide), float(prod(inputs.shape[:-1]))
         sums = channel_products(upward, values, shift)
         of_gamma = (sums[1] - moved * sums[0]) * pace
         # All that does not depend on the pixel is gathered first, so that each pixel takes two multiply-adds.
@@ -61,7 +61,7 @@ def _differentiated(epsilon: float, wide: Any) -> Callable[..., tuple[Array, Arr
 
 def _statistics(values: Array) -> tuple[Array, Array, Array]:
     """(shift, mean less shift, biased variance) of each channel, the last axis; the mean by itself would be rounded."""
-    count = prod(values.shape[:-1])
+    count = float(prod(values.shape[:-1]))  # which may be more than 32 bits hold
     shift = _near_mean(values)
     sums = channel_powers(values, shift)
     moved = sums[0] / count

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from slimtrain.store.tensorflow.bundle import Bundle, open_bundle
-from slimtrain.store.tensorflow.files import index_of, missing, old_files, prefix_of
+from slimtrain.store.tensorflow.files import index_of, missing, old_files, prefix_of, reading
 from slimtrain.store.tensorflow.slicefile import SliceFiles, open_slice_files
 
 
@@ -17,7 +17,9 @@ def open_checkpoint(path: Path) -> Bundle | SliceFiles:
         CheckpointError: there is none, or it is damaged.
     """
     prefix = prefix_of(path)
-    if index_of(prefix).is_file():
+    with reading(index_of(prefix)):
+        in_two = index_of(prefix).is_file()
+    if in_two:
         return open_bundle(prefix)
     if files := old_files(prefix):
         return open_slice_files(files)

@@ -4,6 +4,7 @@ import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os.path import isdir
 from pathlib import Path
 
 from slimtrain.errors import CheckpointError, Problem
@@ -33,7 +34,7 @@ def reading(path: Path) -> Iterator[None]:
 
 def prefix_of(path: Path) -> Path:
     """What the names of a checkpoint's files begin with; raises CheckpointError for a folder that names none."""
-    if path.is_dir():
+    if isdir(path):
         return _newest(path)
     return path.with_name(_PART.sub("", path.name))
 
@@ -54,8 +55,11 @@ def _newest(folder: Path) -> Path:
         # Bytes that are not ASCII stand in it as octal escapes.
         text = named[1].encode("latin-1", "backslashreplace").decode("unicode_escape")
         path = folder / text.encode("latin-1").decode()
-    # A folder that was moved still names the old place.
-    return prefix_of(path if path.parent.is_dir() else folder / path.name)
+        # A folder that was moved still names the old place.
+        path = path if path.parent.is_dir() else folder / path.name
+        if path.is_dir():
+            raise ValueError("it names a folder")
+        return prefix_of(path)
 
 
 def index_of(prefix: Path) -> Path:

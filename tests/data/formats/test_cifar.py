@@ -35,3 +35,11 @@ def test_any_bytes_of_any_length_are_read_or_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"batch\.bin: cannot be read: No such file.*; download"):
         read_cifar(tmp_path / "batch.bin", 1)
+
+
+def test_a_file_that_no_data_set_has_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "data.bin"
+    with path.open("wb") as file:
+        file.truncate(3073 << 30)
+    with pytest.raises(DataError, match="far more than a file of CIFAR"):
+        read_cifar(path, 1)

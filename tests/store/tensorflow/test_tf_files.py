@@ -1,5 +1,6 @@
 """Every way to say which checkpoint is meant."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -78,3 +79,22 @@ def test_a_shard_that_is_not_there(tmp_path):
     found = open_checkpoint(folder)
     with pytest.raises(CheckpointError, match="data-00001-of-00002: cannot be read: No such file"):
         dict(found.read(found.tensors))
+
+
+@pytest.mark.parametrize("named", [".", "..", "a" * 300, "a" * 253])
+def test_a_list_that_names_no_checkpoint_is_refused(tmp_path, named):
+    (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{named}"\n')
+    with pytest.raises(CheckpointError, match="it names a folder|File name too long"):
+        open_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="File name too long"):
+        open_checkpoint(tmp_path / ("a" * 300))
+
+
+def test_a_pipe_in_a_shard_s_place_is_refused_and_not_waited_for(tmp_path):
+    shutil.copytree(FILES / "momentum", tmp_path, dirs_exist_ok=True)
+    (shard,) = tmp_path.glob("*.data-*")
+    shard.unlink()
+    os.mkfifo(shard)
+    found = open_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="it is no regular file"):
+        dict(found.read([name for name, tensor in found.tensors.items() if tensor.dtype]))

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from click.testing import CliRunner
-from soak import numbers
+from soak import nonfinite
 from soak.tally import Tally
 
 from slimtrain.cli import main
@@ -18,10 +18,10 @@ def in_here(words):
 
 
 def test_what_is_planted_is_found_and_never_saved(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(numbers.PLUGINS))
+    monkeypatch.syspath_prepend(str(nonfinite.PLUGINS))
     draw = random.Random()
-    plants = draw.sample(numbers.PLANTS, SHARE)
-    tries = [numbers.tried(p, tmp_path / p.__name__, draw.randrange(1 << 30), in_here) for p in plants]
+    plants = draw.sample(nonfinite.PLANTS, SHARE)
+    tries = [nonfinite.tried(p, tmp_path / p.__name__, draw.randrange(1 << 30), in_here) for p in plants]
     tally = Tally().take(tries)
     assert tally.failures == [] and tally.tried.total() == SHARE
 
