@@ -266,7 +266,7 @@ def fails(attempt: Try) -> Broken:
 
 
 def failing(attempt: Try, number: int, code: int, seconds: float) -> Broken:
-    words = [sys.executable, str(FAILING), str(number), str(code), str(seconds), "fit", *attempt.net.words]
+    words = [sys.executable, "-P", str(FAILING), str(number), str(code), str(seconds), "fit", *attempt.net.words]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     place = ["-q", "--run-dir", str(attempt.run.path), "--resume"]
     done = subprocess.run([*words, *place], capture_output=True, text=True, env=variables, timeout=300)

@@ -102,6 +102,7 @@ def dying(net: Net, path: Path, at: int) -> tuple[int, str]:
     """(exit code, last line of stderr) of a run that kills itself at a change."""
     words = [
         sys.executable,
+        "-P",
         str(DYING),
         str(at),
         str(path),
