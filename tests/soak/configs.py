@@ -75,7 +75,7 @@ def drawn(small: list[Base], nets: list[Base], others: list[Any], draw: random.R
     """A try: what it is, and what it does."""
     base = draw.choice(nets if draw.random() < 0.05 else small)
     other = draw.choice(small)
-    kind = draw.choices(["bytes", "words", "numbers", "values", "by hand", "overrides"], [15, 20, 10, 35, 12, 8])[0]
+    kind = draw.choices(["bytes", "words", "numbers", "values", "by hand", "overrides"], [15, 20, 10, 40, 4, 8])[0]
     overrides: tuple[str, ...] = ()
     what = f"config: {kind}"
     if kind == "by hand":

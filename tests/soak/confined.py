@@ -35,8 +35,10 @@ from slimtrain.errors import SlimtrainError
 Try = tuple[str, Callable[[], object]]
 Draw = Callable[[random.Random, Path], Try]
 
-SECONDS = 10
-"""After which a try hangs; most take milliseconds, but other work may share the machine."""
+SECONDS = 12
+"""Of computing, after which a try hangs. Most take milliseconds; a text of a megabyte takes two seconds to read."""
+WAITING = 60
+"""Seconds by the clock after which it waits for something; other work may share the machine."""
 GRACE = 20
 GROWTH = 4 << 30
 """Bytes of addresses that a try may ask for."""
@@ -78,7 +80,7 @@ def _one_process(module: str, seed: int, numbers: range, tally: Tally) -> tuple[
     there.close()
     done, what = 0, "start of the process"
     try:
-        while here.poll(6 * GRACE if not done else SECONDS + GRACE):
+        while here.poll(6 * GRACE if not done else WAITING + GRACE):
             word, *told = here.recv()
             if word == "begins":
                 (what,) = told
@@ -88,7 +90,7 @@ def _one_process(module: str, seed: int, numbers: range, tally: Tally) -> tuple[
             else:
                 process.join(GRACE)
                 return done, what, ""
-        return done, what, f"nothing stopped its hang of {SECONDS + GRACE} seconds"
+        return done, what, f"nothing stopped its hang of {WAITING + GRACE} seconds"
     except (EOFError, ConnectionResetError):
         process.join(GRACE)
         return done, what, f"the process died with {process.exitcode}"
@@ -103,7 +105,7 @@ def _work(there: Any, module: str, seed: int, numbers: range) -> None:
     with tempfile.TemporaryDirectory() as folder, os_quiet():
         # Not in each import: the draw's module may make jax ready first.
         draw = import_module(f"soak.{module}").cases(seed, Path(folder) / "kept")
-        signal.signal(signal.SIGALRM, _hangs)
+        heed()
         confine()
         for number in numbers:
             there.send(
@@ -122,8 +124,9 @@ def attempt(
     begins(what)
     wrong = ""
     _forget_peak()
-    before, began = _peak(), time.monotonic()
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    before, began = _peak(), time.process_time()
+    signal.setitimer(signal.ITIMER_REAL, WAITING)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         run()
     except SlimtrainError as error:
@@ -133,10 +136,11 @@ def attempt(
             raise
         wrong = f"{type(error).__name__}: {str(error)[:200]} {_place(error)}"
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
     if (grown := _peak() - before) > RESIDENT:
         wrong = wrong or f"took {grown >> 20} MiB"
-    if (took := time.monotonic() - began) > SECONDS / 2:
+    if (took := time.process_time() - began) > SECONDS / 2:
         wrong = wrong or f"took {took:.0f} s"
     if wrong:
         wrong += f"; number {number} of seed {seed}"
@@ -167,9 +171,15 @@ def _place(error: BaseException) -> str:
     return f"({Path(ours[-1].filename).name}:{ours[-1].lineno} {ours[-1].name})"
 
 
+def heed() -> None:
+    """Has the timers of a try end it."""
+    for number in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(number, _hangs)
+
+
 def _hangs(number: int, frame: FrameType | None) -> NoReturn:
-    del number, frame
-    raise Hang(f"after {SECONDS} seconds")
+    del frame
+    raise Hang(f"after {SECONDS} s of computing" if number == signal.SIGPROF else f"after {WAITING} s")
 
 
 def confine() -> None:
@@ -212,5 +222,5 @@ if __name__ == "__main__":
     name, again, one = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     with tempfile.TemporaryDirectory() as place:
         found = import_module(f"soak.{name}").cases(again, Path(place) / "kept")
-        signal.signal(signal.SIGALRM, _hangs)
+        heed()
         print(attempt(found, again, one, Path(place) / "try", print, raising=True))

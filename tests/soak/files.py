@@ -51,13 +51,16 @@ def drawn(kept: Path, files: Mapping[str, list[Path]], draw: random.Random, fold
     victim = draw.choice(files[kind])
     other = draw.choice(files[draw.choice(list(KINDS))])
     there = folder / "set"
-    shutil.copytree(kept / kind, there)
+    # A run is written to as it is read; of the others only the victim is to differ.
+    shutil.copytree(kept / kind, there, copy_function=shutil.copy if kind == "run" else os.link)
     path = there / victim.relative_to(kept / kind)
+    data = victim.read_bytes()
+    path.unlink()
     how = draw.choices(["bytes", "forged", "another file"], [45, 50, 5])[0]
     if how == "another file":
         instead(draw, path, other)
     elif how == "bytes":
-        path.write_bytes(damage.bytes_of(draw, victim.read_bytes(), other.read_bytes()))
+        path.write_bytes(damage.bytes_of(draw, data, other.read_bytes()))
     else:
         path.write_bytes(forged.forge(draw, victim))
     return f"{kind}: {how}", partial(read, KINDS[kind][1], there, draw)
@@ -65,7 +68,6 @@ def drawn(kept: Path, files: Mapping[str, list[Path]], draw: random.Random, fold
 
 def instead(draw: random.Random, path: Path, other: Path) -> None:
     """What takes a file's place: nothing, a pipe, a device, a folder, a circle of links, a hole, another file."""
-    path.unlink()
     choice = draw.randrange(7)
     if choice == 0:
         os.mkfifo(path)
