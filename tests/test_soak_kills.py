@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from soak import kills, signals
-from soak.nets import commands
+from soak.nets import commands, kept_programs
 from soak.tally import Tally, together
 
 
@@ -14,10 +14,7 @@ def net(tmp_path_factory):
     """A small net on arrays, and its run that nothing stopped; what is compiled is kept for the processes to come."""
     folder = tmp_path_factory.mktemp("nets")
     name, words = next(iter(commands(folder).items()))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "programs"))
-        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-        patch.setenv("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    with kept_programs(folder / "programs"):
         yield kills.trained(folder, name, words)
 
 

@@ -55,11 +55,7 @@ def look(value: Any) -> Look:
 def looks(values: Any) -> dict[str, Look]:
     """A look at each array of a tree, by name."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(values)
-    return {_name(path): look(leaf) for path, leaf in leaves}
-
-
-def _name(path: Any) -> str:
-    return "/".join(str(getattr(p, "name", getattr(p, "key", getattr(p, "idx", p)))) for p in path)
+    return {name_of(path): look(leaf) for path, leaf in leaves}
 
 
 def parts(task: Task, state: State, batch: Batch) -> Iterator[Part]:

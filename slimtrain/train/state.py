@@ -17,7 +17,7 @@ _SKIPS = "skips/"
 def to_arrays(state: State) -> Named:
     """Every array of a state, copied to the host: `parameters/<name>`, `optimizer/<path>`, `step` and so on."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(state)
-    return {_name(path): np.array(leaf) for path, leaf in leaves}
+    return {name_of(path): np.array(leaf) for path, leaf in leaves}
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]], like: State) -> State:
@@ -27,7 +27,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], like: State) -> State:
         CheckpointError: names, shapes or types that are not those of `like`, all of them.
     """
     leaves, tree = jax.tree_util.tree_flatten_with_path(like)
-    wanted = {_name(path): leaf for path, leaf in leaves}
+    wanted = {name_of(path): leaf for path, leaf in leaves}
     arrays = _with_skips(arrays, wanted)
     problems = list(mismatches(arrays, wanted))
     if problems:

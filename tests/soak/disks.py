@@ -15,11 +15,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from soak.kills import Net, trained
+from soak.kills import Net, Try, trained
 from soak.nets import commands
 from soak.tally import Tally, together
 
@@ -35,21 +34,6 @@ LONGER = ("train.steps=120", "train.checkpoint_every=4", "train.eval_every=40", 
 """Many checkpoints, so that many breaks fall on one."""
 ROOM = "64m"
 ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
-
-
-@dataclass(frozen=True)
-class Try:
-    """A try: the net, the folder of the disk, the run on it, and where numbers are drawn from."""
-
-    net: Net
-    folder: Path
-    draw: random.Random
-
-    @property
-    def run(self) -> RunDir:
-        """The run."""
-        return RunDir(self.folder / "run")
-
 
 Broken = tuple[int, str]
 """(exit code, stderr) of a run whose disk was broken; afterwards it is whole again."""

@@ -33,6 +33,20 @@ class Net:
     took: Took
 
 
+@dataclass(frozen=True)
+class Try:
+    """A try of another soak: the net, a folder to work in, and where numbers are drawn from."""
+
+    net: Net
+    folder: Path
+    draw: random.Random
+
+    @property
+    def run(self) -> RunDir:
+        """The run that is tried."""
+        return RunDir(self.folder / "run")
+
+
 def soak(count: int, seed: int, workers: int) -> Tally:
     """Kills so many processes. The runs of a failure are kept, in the folder that its sentence names."""
     folder, draw = Path(tempfile.mkdtemp(prefix="slimtrain-kills-")), random.Random(seed)

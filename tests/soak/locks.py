@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from soak.kills import Net, trained
+from soak.kills import Net, Try, trained
 from soak.nets import commands
 from soak.tally import Tally, together
 
@@ -31,20 +31,6 @@ from slimtrain.store.rundir import RunDir
 
 IN_USE = re.compile(r": is in use by process ([0-9]+) on \S+ since 20[0-9T:+-]+; wait for it, stop it, or give another")
 HELD = "holds a run already; add --resume to go on with it"
-
-
-@dataclass(frozen=True)
-class Try:
-    """A try: the net, a folder to work in, and where numbers are drawn from."""
-
-    net: Net
-    folder: Path
-    draw: random.Random
-
-    @property
-    def run(self) -> RunDir:
-        """The run that processes fight for."""
-        return RunDir(self.folder / "run")
 
 
 @dataclass(frozen=True)

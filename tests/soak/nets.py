@@ -1,6 +1,10 @@
 """What the soaks train: small nets that have everything a resume must carry on, on data made here."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
@@ -61,3 +65,15 @@ def pictures(folder: Path, labels: np.ndarray, draw: np.random.Generator) -> Non
         path = folder / f"class{label}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(draw.integers(0, 100 + 50 * label, (6, 6), dtype=np.uint8)).save(path)
+
+
+@contextmanager
+def kept_programs(folder: Path) -> Iterator[None]:
+    """Has processes keep all that they compile in a folder, for those that come after."""
+    told = {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    with patch.dict(os.environ, told):
+        yield
