@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from slimtrain.lazy import Array, jax, jnp, optax
 from slimtrain.net.modes import probing
 from slimtrain.net.passes import Arrays, regularization_terms
+from slimtrain.train.state import name_of
 from slimtrain.train.step import Batch, State, Task, attempt, key_of, losses_of, split_batch
 
 

@@ -58,5 +58,6 @@ def mismatches(arrays: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str
     return told
 
 
-def _name(path: Any) -> str:
+def name_of(path: Any) -> str:
+    """The name of a leaf of a tree by JAX's path to it, such as `parameters/conv1/weights`."""
     return "/".join(str(getattr(p, "name", getattr(p, "key", getattr(p, "idx", p)))) for p in path)
