@@ -45,7 +45,7 @@ def cure(
         "statistics": "normalize or scale what goes in there: its variance is too large for float32",
         "loss": "a loss of probabilities takes the logarithm of 0: use one that takes logits, or clip what it reads",
         "backward": f"{_backward(finding)}; clipping cannot mend a gradient that is not finite",
-        "clipping": "lower the factors of train.gradient_multipliers",
+        "clipping": "the gradients overflow: give the loss a smaller weight, or lower train.gradient_multipliers",
         "optimizer": f"gradients of norm {norm:.3g} overflow when squared: give the loss a smaller weight",
         "weights": f"{lower}{clip}",
     }[finding.stage]

@@ -208,11 +208,16 @@ def multiplied(gradients: Gradients, factors: Mapping[str, float]) -> Gradients:
 
 
 def clipped(gradients: Gradients, each: float, together: float) -> Gradients:
-    """Gradients clipped, each by its own L2 norm (TF-Slim's clip_gradient_norms), then all by their global one."""
+    """Gradients clipped, each by its own L2 norm (TF-Slim's clip_gradient_norms), then all by their global one.
+
+    A global norm that is not finite makes all of them NaN, as TensorFlow's clip_by_global_norm does: that step is
+    refused, where gradients of zero would pass for a step.
+    """
     if each:
         gradients = {n: _clip(g, optax.tree.norm(g), each) for n, g in gradients.items()}
     if together:
         norm = optax.tree.norm(gradients)
+        norm = jnp.where(jnp.isfinite(norm), norm, jnp.nan)
         gradients = {n: _clip(g, norm, together) for n, g in gradients.items()}
     return gradients
 

@@ -173,6 +173,11 @@ def test_clipping_by_own_norms_and_then_by_the_global_one(each, together, a, b):
         np.testing.assert_allclose(got[name], factor * G[name], 1e-6)
 
 
+def test_a_global_norm_that_overflows_is_no_step_of_zero():
+    got = optim.clipped({"a": jnp.asarray([1e30, 1e30]), "b": jnp.ones(2)}, 0.0, 1.0)
+    assert all(np.isnan(g).all() for g in got.values())
+
+
 def test_multipliers_reach_only_their_variables():
     got = optim.multiplied(G, {"a": 0.5})
     np.testing.assert_allclose(got["a"], [1.5, 2])
