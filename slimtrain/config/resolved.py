@@ -79,8 +79,8 @@ def _words(words: Words) -> dict[str, Any]:
 
 
 def _given(arguments: Mapping[str, Argument]) -> dict[str, Any]:
-    """Arguments that say something: null where that is the default is left out."""
-    kept = {n: a for n, a in arguments.items() if a.value is not None and a.value != ()}
+    """Arguments that say something: null, and an empty list where that is the default, are left out."""
+    kept = {n: a for n, a in arguments.items() if a.value is not None and (a.value != () or a.origin.kind != "default")}
     return {name: _value(argument) for name, argument in kept.items() if name != "layers"}
 
 

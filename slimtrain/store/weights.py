@@ -15,7 +15,7 @@ from safetensors.numpy import save as to_bytes
 
 from slimtrain.errors import CheckpointError, ConfigError, Problem, WriteError, one_of
 from slimtrain.store.files import replacing
-from slimtrain.wire.npz import read_archive
+from slimtrain.wire.npz import NUMBERS, read_archive
 
 Arrays = dict[str, np.ndarray]
 _FACTS = "slimtrain"
@@ -104,7 +104,8 @@ def _wrong_suffix(path: Path) -> Problem:
 
 def _read_npz(path: Path) -> Arrays:
     with open(path, "rb") as file:
-        return read_archive(file, path.stat().st_size)
+        # Texts may lie beside weights: whoever wants numbers looks.
+        return read_archive(file, path.stat().st_size, f"{NUMBERS}cSU")
 
 
 def _write_npz(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:

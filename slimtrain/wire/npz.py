@@ -25,7 +25,7 @@ def unpack_limit(packed: int) -> int:
     return max(ALWAYS_ALLOWED, HIGHEST_RATIO * packed)
 
 
-def read_archive(stream: IO[bytes], size: int) -> dict[str, NDArray[Any]]:
+def read_archive(stream: IO[bytes], size: int, kinds: str = NUMBERS) -> dict[str, NDArray[Any]]:
     """All arrays of a `.npz` file of `size` bytes by name.
 
     Raises:
@@ -35,10 +35,10 @@ def read_archive(stream: IO[bytes], size: int) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(stream) as archive:
         members = archive.infolist()
         _check_members(members, unpack_limit(size))
-        return {m.filename.removesuffix(".npy"): _member(archive, m) for m in members}
+        return {m.filename.removesuffix(".npy"): _member(archive, m, kinds) for m in members}
 
 
-def read_array(name: str, stream: IO[bytes], size: int) -> NDArray[Any]:
+def read_array(name: str, stream: IO[bytes], size: int, kinds: str = NUMBERS) -> NDArray[Any]:
     """The array of a `.npy` file of `size` bytes; `name` is what it is called in messages.
 
     Raises:
@@ -46,7 +46,7 @@ def read_array(name: str, stream: IO[bytes], size: int) -> NDArray[Any]:
         Exception: a header that is damaged, as NumPy finds it.
     """
     shape, dtype = _header(name, stream)
-    if dtype.kind not in NUMBERS:
+    if dtype.kind not in kinds or dtype.hasobject:
         kind = "Python objects" if dtype.hasobject else f"type {dtype}"
         raise NpzError(f"{name} holds {kind}, expected numbers")
     declared, there = math.prod(shape) * dtype.itemsize, size - stream.tell()
@@ -70,9 +70,9 @@ def _check_members(members: Sequence[zipfile.ZipInfo], limit: int) -> None:
         raise NpzError(f"would unpack to more than {limit} bytes, far more than its size")
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str) -> NDArray[Any]:
     with archive.open(member) as stream:
-        return read_array(repr(member.filename.removesuffix(".npy")), stream, member.file_size)
+        return read_array(repr(member.filename.removesuffix(".npy")), stream, member.file_size, kinds)
 
 
 def _header(name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:

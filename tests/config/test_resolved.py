@@ -76,3 +76,11 @@ def test_origins_are_remarks_only(tmp_path):
     assert "steps: 9" in shown and "# command line" in shown
     assert "# scope at net.yaml:6" in shown and "# call at net.yaml:11" in shown and "# default" in shown
     assert again(tmp_path, shown) == resolved(document)
+
+
+def test_an_empty_list_that_is_given_is_kept(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text("model: {layers: [flatten]}\ntrain: {steps: 1, update_ops: []}\n")
+    assert "update_ops: []" in resolved(read(path, (), catalog()), False)
+    path.write_text(resolved(read(path, (), catalog()), False))
+    assert read(path, (), catalog()).train.update_ops == ()
