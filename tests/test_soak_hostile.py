@@ -11,7 +11,7 @@ import slimtrain
 SOURCES = sorted(Path(slimtrain.__file__).parent.rglob("*.py"))
 
 
-@pytest.mark.parametrize("module, count", [("files", 700), ("configs", 300)])
+@pytest.mark.parametrize("module, count", [("files", 2200), ("configs", 800)])
 def test_no_input_ends_in_anything_but_an_answer(module, count):
     tally = confined.confined(module, count, 6, 2)
     assert tally.failures == [] and tally.tried.total() == count
