@@ -89,7 +89,8 @@ def _faults(lines: list[str]) -> Iterator[str]:
         elif ended and not float(off) <= TOLERANCE:
             yield f"{name} ({'not a number' if off == 'nan' else f'off by {float(off):.2g} of the largest value'})"
     if lines[-1] != "end" and not lines[-1].endswith("\t"):
-        yield f"what comes after '{lines[-1]}' (crashed)"
+        last, _, _ = lines[-1].partition("\t")
+        yield f"what comes after '{last}' (crashed)"
 
 
 def _run() -> tuple[list[str], str]:
