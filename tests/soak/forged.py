@@ -18,7 +18,7 @@ from soak import damage
 from soak.hostile import WORDS
 
 from slimtrain.data.formats.tfrecord import records
-from slimtrain.store.manifest import _sealed
+from slimtrain.store.manifest import sealed
 from slimtrain.wire.crc32c import masked_crc32c
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store" / "tensorflow"))
@@ -290,7 +290,7 @@ def manifest(draw: random.Random, path: Path) -> bytes:
         draw, tree, [*WORDS, *damage.NUMBERS], [{}, [], "0" * 64, {"size": 0}, {"shape": [1], "dtype": "float32"}]
     )
     if isinstance(tree, dict) and draw.random() < 0.8:
-        return _sealed({k: v for k, v in tree.items() if k != "sha256"})
+        return sealed({k: v for k, v in tree.items() if k != "sha256"})
     return json.dumps(tree, indent=1).encode()
 
 
