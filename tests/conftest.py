@@ -2,10 +2,15 @@
 and that nothing is kept in the user's cache."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
 from slimtrain.backend import prepare
+
+# What a shell's background job, or nohup, would have every process below ignore.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 os.environ.setdefault("SLIMTRAIN_CACHE", "0")  # programs that a test compiles are its own
 prepare()

@@ -7,6 +7,7 @@ Each writes its section of RESULTS.md, and leaves with 1 where anything failed.
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs what the command line asks for; gives the exit code."""
     given = command_line().parse_args(words)
     soak: Callable[[int, int, int], Tally] = import_module(f"soak.{given.soak}").soak
+    # What a shell's background job, or nohup, would have every process below ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     where, began = machine(), time.monotonic()
     tally = soak(given.count, given.seed, given.workers)
     took = f"{given.count} tries asked for, seed {given.seed}, {(time.monotonic() - began) / 60:.0f} minutes."
