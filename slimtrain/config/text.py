@@ -5,6 +5,7 @@ are bounded as the text is read, duplicate keys are errors, and `1e-3`, `no` and
 says.
 """
 
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -66,11 +67,19 @@ def _bytes_of(path: Path) -> bytes:
         # Before it is opened: a pipe that nobody writes into would never open.
         if not path.is_file() and stat.S_IFMT(path.stat().st_mode) != stat.S_IFDIR:
             raise OSError(0, "it is a pipe or a device, not a file")
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+        with open(path, "rb", opener=_without_waiting) as file:
+            data: bytes | None = file.read(MAX_BYTES + 1)
+        if data is None:
+            raise OSError(0, "it is a pipe or a device, not a file")
+        return data
     except OSError as error:
         hint = "write a starter config with 'slimtrain init'" if isinstance(error, FileNotFoundError) else ""
         raise ConfigError(Problem(str(path), f"cannot be read: {error.strerror or error}", hint)) from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # Some of the kernel's own look like files, and wait for ever.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _decode(data: bytes, name: str) -> str:

@@ -69,7 +69,7 @@ def avg_pool(
     """The mean of each window; padding is not counted. Takes what max_pool takes."""
     axes = windows(inputs.shape, size, stride, padding, data_format, rate)
     whole = partial(_windowed, lax.add, 0.0, size, stride, padding, data_format)
-    seen = reduce(np.multiply.outer, [axis.seen() for axis in axes]).astype(inputs.dtype)
+    seen = reduce(np.multiply.outer, [axis.seen().astype(np.float32) for axis in axes]).astype(inputs.dtype)
     like = jax.ShapeDtypeStruct(inputs.shape, inputs.dtype)  # type: ignore[no-untyped-call]
 
     def forward(inputs: Array) -> Array:

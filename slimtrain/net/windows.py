@@ -15,6 +15,9 @@ import numpy as np
 
 from slimtrain.lazy import Array, jnp, lax
 
+LARGEST = 2**27
+"""Places that are pooled over, or elements of a window: each window of an average is counted."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -45,8 +48,11 @@ class Axis:
         """How many inputs each window has; along batch and channels, where all have one, one number for all."""
         if self.size == 1:
             return np.ones(1, int)
-        falls = np.arange(self.count)[:, None] * self.stride + np.arange(self.size) * self.rate - self.before
-        return np.asarray(np.sum((falls >= 0) & (falls < self.length), 1))
+        # Where there are several windows, the stride is no longer than the inputs.
+        start = np.arange(self.count) * min(self.stride, self.length) - self.before
+        first = np.maximum(0, -(start // self.rate))
+        end = np.minimum(self.size, (self.length - 1 - start) // self.rate + 1)
+        return np.asarray(np.maximum(0, end - first))
 
     def shifts(self) -> dict[int, np.ndarray]:
         """By the number of blocks back to a window: which element of it each input of a block is, -1 for none."""

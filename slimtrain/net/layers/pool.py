@@ -1,5 +1,6 @@
 """Pooling."""
 
+from math import prod
 from typing import Literal
 
 from slimtrain.config.catalog import layer
@@ -8,6 +9,7 @@ from slimtrain.lazy import Array, jnp
 from slimtrain.net.layers.common import need_rank
 from slimtrain.net.pooling import avg_pool, max_pool
 from slimtrain.net.scope import LayerError, Scope, shown
+from slimtrain.net.windows import LARGEST
 
 
 @layer(scope="MaxPool2D")
@@ -217,6 +219,9 @@ def spread(value: Size, dimensions: int) -> tuple[int, ...]:
 def _fits(inputs: Array, kernel_size: tuple[int, ...], padding: str, data_format: str) -> None:
     need_rank("pooling", inputs, len(data_format))
     space = [n for n, axis in zip(inputs.shape, data_format, strict=True) if axis not in "NC"]
+    if max(prod(space), prod(kernel_size)) > LARGEST:
+        told = f"kernel_size {list(kernel_size)} over inputs {shown(inputs.shape)}: more than {LARGEST} places"
+        raise LayerError(told, "use smaller ones")
     if padding == "VALID" and any(k > n for k, n in zip(kernel_size, space, strict=True)):
         what = f"kernel_size {list(kernel_size)} is larger than the inputs {shown(inputs.shape)}"
         raise LayerError(what, "use padding SAME, a smaller window, or larger inputs")

@@ -7,7 +7,8 @@ import pytest
 from nets import layers, numbers, scope
 
 from slimtrain.errors import ConfigError
-from slimtrain.net.layers.pool import global_avg_pool, max_pool2d, pool, reduce_mean
+from slimtrain.net.layers.pool import avg_pool2d, global_avg_pool, max_pool2d, pool, reduce_mean
+from slimtrain.net.scope import LayerError
 
 
 def test_the_defaults_are_stride_2_and_valid():
@@ -38,6 +39,14 @@ def test_mean_over_axes():
     for axis in (0, 4, -4):
         with pytest.raises(ConfigError, match=f"axis {axis} is no axis of an example, of inputs of rank 4"):
             layers(f"[reduce_mean: {{axis: [{axis}]}}]")
+
+
+@pytest.mark.parametrize(("size", "length"), [(2, 2**40), (3, 10**5), (2**70, 8)])
+def test_windows_without_number_are_refused(size, length):
+    inputs = jax.ShapeDtypeStruct((1, length, length, 1), jnp.float32)
+    take = lambda x: avg_pool2d(scope(), x, kernel_size=(size, size), stride=(1, 1), padding="SAME")  # noqa: E731
+    with pytest.raises(LayerError, match="more than 134217728 places"):
+        jax.eval_shape(take, inputs)
 
 
 def test_a_window_larger_than_the_inputs_is_refused():
