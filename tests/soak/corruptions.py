@@ -131,7 +131,7 @@ def evaluated(good: Good, run: RunDir) -> list[str]:
 
 def resumed(good: Good, run: RunDir, before: bool) -> list[str]:
     """What is wrong with the state that `fit --resume` would go on from, and with what it leaves of the run."""
-    document = good.parts.document
+    document, traces = good.parts.document, traced(run)
     try:
         with lock(run) as held:
             state, told = resumed_state(Request(document, resume=""), good.parts.task, held, QUIET)
@@ -144,15 +144,21 @@ def resumed(good: Good, run: RunDir, before: bool) -> list[str]:
         return [] if error.exit_code in REFUSED and named else [f"resume: code {error.exit_code}: {error}"]
     except Exception as error:
         return [f"resume: {type(error).__name__}: {error}"]
-    return [*unlike(good, state, told), *unsettled(run, int(state.step))]
+    return [*unlike(good, state, told, traces), *unsettled(run, int(state.step))]
 
 
-def unlike(good: Good, state: Any, told: str) -> list[str]:
+def traced(run: RunDir) -> set[str]:
+    """The checkpoints that a folder or `last` tells of: one without either is not missed, nor half of one."""
+    names = {path.name for path in checkpoint.steps_of(run).values()}
+    return names | {run.last.read_text(errors="replace").strip()} if run.last.is_file() else names
+
+
+def unlike(good: Good, state: Any, told: str, traces: set[str]) -> list[str]:
     """What is wrong with a state and what was said of it."""
     step = int(state.step)
     if not same(to_arrays(state), good.arrays.get(step, {})):
         return [f"resume: another state than was saved at step {step}"]
-    newer = [number for number in good.arrays if number > step]
+    newer = [number for number in good.arrays if number > step and f"step_{number:08d}" in traces]
     unsaid = [number for number in newer if f"step_{number:08d}" not in told]
     return [f"resume: fell back to {step} and did not name {unsaid}"] if len(unsaid) == len(newer) > 0 else []
 
