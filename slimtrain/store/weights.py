@@ -1,6 +1,7 @@
 """Files of arrays by name, `.npz` and `.safetensors`; never a pickle."""
 
 import json
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,6 +19,8 @@ from slimtrain.store.files import replacing
 from slimtrain.wire.npz import NUMBERS, read_archive
 
 Arrays = dict[str, np.ndarray]
+_METADATA = "__metadata__"
+_HEADER_MOST = 10**8  # bytes, as the library has it
 _FACTS = "slimtrain"
 
 
@@ -120,6 +123,14 @@ def _write_npz(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
 
 
 def _read_safetensors(path: Path) -> Arrays:
+    # The library maps the file first: one with a hole may say that it is longer than all memory.
+    with open(path, "rb") as file:
+        size, header = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
+        if not 2 <= header <= min(size - 8, _HEADER_MOST):
+            raise ValueError(f"its header has {header} bytes, the file has {size}")
+        ends = [entry["data_offsets"][1] for name, entry in json.loads(file.read(header)).items() if name != _METADATA]
+    if max(ends, default=0) != size - 8 - header:
+        raise ValueError(f"its header tells of {max(ends, default=0)} bytes, there are {size - 8 - header}")
     return dict(load_file(path))
 
 

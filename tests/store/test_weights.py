@@ -169,3 +169,15 @@ def test_an_archive_that_lies_of_its_sizes_is_refused_before_memory_is_asked_for
     long = tmp_path / ("a" * 300 + ".npz")
     with pytest.raises(CheckpointError, match="cannot be read|there is no such file"):
         read_weights(long)
+
+
+@pytest.mark.parametrize("size, told", [(1 << 40, "its header has"), (100, "its header tells of 12 bytes, there are")])
+def test_a_file_with_a_hole_is_not_mapped(tmp_path, size, told):
+    path = tmp_path / "w.safetensors"
+    write_weights(path, {"a": np.ones(3, np.float32)})
+    head = b"\0" * 8 if size > 1000 else path.read_bytes()
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(max(size, len(head) + 7))
+    with pytest.raises(CheckpointError, match=f"cannot be read as .safetensors: {told}"):
+        read_weights(path)
