@@ -9,13 +9,12 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from slimtrain.errors import CheckpointError, Problem
 from slimtrain.store.files import opened, plain, replacing, small, sync_folder, writing
-from slimtrain.store.manifest import described, sealed
+from slimtrain.store.manifest import described, is_whole, refuse, sealed
 from slimtrain.store.rundir import RunDir, need_held
 from slimtrain.store.weights import Arrays, read_weights, write_weights
 
@@ -87,9 +86,9 @@ def load(run: RunDir, step: int | None = None) -> Kept:
     steps = steps_of(run)
     if not steps:
         hint = "a run that stops at numbers that are not finite leaves one, and so does train.skip_non_finite"
-        _refuse(run.path, "has no record of a step whose numbers were not finite", hint)
+        refuse(run.path, "has no record of a step whose numbers were not finite", hint)
     if step is not None and step not in steps:
-        _refuse(run.path, f"has no record of step {step}", f"there are {', '.join(map(str, steps))}")
+        refuse(run.path, f"has no record of step {step}", f"there are {', '.join(map(str, steps))}")
     return _read(path_of(run, steps[-1] if step is None else step))
 
 
@@ -99,15 +98,15 @@ def _read(path: Path) -> Kept:
     wanted = body["files"][arrays.name]
     try:
         if arrays.stat().st_size != wanted["size"]:
-            _refuse(arrays, f"has {arrays.stat().st_size} bytes and should have {wanted['size']}")
+            refuse(arrays, f"has {arrays.stat().st_size} bytes and should have {wanted['size']}")
         digest = _size_and_hash(arrays)[1]
     except OSError as error:
-        _refuse(arrays, f"cannot be read: {error.strerror}")
+        refuse(arrays, f"cannot be read: {error.strerror}")
     if digest != wanted["sha256"]:
-        _refuse(arrays, f"is damaged: its SHA-256 is not the one in {path.name}")
+        refuse(arrays, f"is damaged: its SHA-256 is not the one in {path.name}")
     batch = read_weights(arrays)
     if described(batch) != body["arrays"]:
-        _refuse(arrays, f"does not hold the arrays that {path.name} lists")
+        refuse(arrays, f"does not hold the arrays that {path.name} lists")
     return Kept(body["step"], batch, body["facts"])
 
 
@@ -116,18 +115,18 @@ def _facts(path: Path) -> dict[str, Any]:
         text = small(path, _LIMIT)
         body = json.loads(text)
     except OSError as error:
-        _refuse(path, f"cannot be read: {error.strerror}")
+        refuse(path, f"cannot be read: {error.strerror}")
     except (ValueError, RecursionError):
-        _refuse(path, "is damaged: it is not JSON")
+        refuse(path, "is damaged: it is not JSON")
     number = body.get("format") if isinstance(body, dict) else None
     if not isinstance(body, dict) or type(number) is not int or number < 1:
-        _refuse(path, "is not a record of slimtrain")
+        refuse(path, "is not a record of slimtrain")
     if number > FORMAT:
-        _refuse(path, "was written by a newer slimtrain", "upgrade slimtrain")
-    if sealed({k: v for k, v in body.items() if k != "sha256"}) != text:
-        _refuse(path, "is damaged: its SHA-256 is not the one at its end")
+        refuse(path, "was written by a newer slimtrain", "upgrade slimtrain")
+    if not is_whole(body, text):
+        refuse(path, "is damaged: its SHA-256 is not the one at its end")
     if f"step_{body['step']:08d}" != path.stem or path.with_suffix(".npz").name not in body["files"]:
-        _refuse(path, f"is the record of step {body['step']}, under another name")
+        refuse(path, f"is the record of step {body['step']}, under another name")
     return dict(body)
 
 
@@ -149,7 +148,3 @@ def _size_and_hash(path: Path) -> tuple[int, str]:
     with opened(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return file.tell(), digest
-
-
-def _refuse(path: Path, what: str, hint: str = "") -> NoReturn:
-    raise CheckpointError(Problem(str(path), what, hint))

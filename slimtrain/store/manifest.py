@@ -48,6 +48,16 @@ def sealed(body: Manifest) -> bytes:
     return (json.dumps(json.loads(text) | seal, indent=1) + "\n").encode()
 
 
+def is_whole(body: Manifest, text: bytes) -> bool:
+    """Whether a body has all its parts, with one file, and is what was sealed as this text."""
+    if {k: type(v) for k, v in body.items()} != _KINDS or len(body["files"]) != 1:
+        return False
+    (file,) = body["files"].values()
+    if not isinstance(file, dict) or set(file) != {"size", "sha256"}:
+        return False
+    return sealed({k: v for k, v in body.items() if k != "sha256"}) == text
+
+
 def verify(path: Path) -> Manifest:
     """The manifest of a checkpoint of which every byte is as it was written.
 
@@ -85,7 +95,7 @@ def read_manifest(path: Path) -> Manifest:
     except (ValueError, RecursionError):
         refuse(path, f"{MANIFEST} is damaged: it is not JSON")
     _check_format(path, manifest)
-    if sealed({k: v for k, v in manifest.items() if k != "sha256"}) != text or not _is_complete(manifest):
+    if not is_whole(manifest, text) or set(manifest["files"]) != {STATE}:
         refuse(path, f"{MANIFEST} is damaged: its SHA-256 is not the one at its end")
     named = _NAMED.fullmatch(path.name)
     if named and int(named[1]) != manifest["step"]:
@@ -100,13 +110,6 @@ def _check_format(path: Path, manifest: Any) -> None:
     if number > FORMAT:
         versions = f"format {number}, this one reads up to {FORMAT}"
         refuse(path, f"was written by a newer slimtrain ({versions})", "upgrade slimtrain")
-
-
-def _is_complete(manifest: Manifest) -> bool:
-    if {k: type(v) for k, v in manifest.items()} != _KINDS or set(manifest["files"]) != {STATE}:
-        return False
-    state = manifest["files"][STATE]
-    return isinstance(state, dict) and set(state) == {"size", "sha256"}
 
 
 def refuse(path: Path, what: str, hint: str = "") -> NoReturn:

@@ -109,7 +109,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(small(path, MOST_BYTES).decode())
+        found = _json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(Problem(str(path), f"cannot be read: {error}")) from error
     if not isinstance(found, dict):
@@ -120,10 +120,14 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_records(path: Path) -> list[dict[str, Any]]:
     """The objects in a run's JSON file that holds a list of them; none where it cannot be read as one."""
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = _json(path)
     except (OSError, ValueError, RecursionError):
         return []
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _json(path: Path) -> Any:
+    return json.loads(small(path, MOST_BYTES).decode())
 
 
 def default_path(root: Path, name: str) -> Path:

@@ -215,3 +215,8 @@ def test_json_that_is_no_file_or_too_long_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("slimtrain.store.rundir.MOST_BYTES", 100)
     with pytest.raises(CheckpointError, match="it has more than 100 bytes"):
         rundir.read_json(path)
+
+
+def test_a_list_of_records_that_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "plan.json")
+    assert rundir.read_records(tmp_path / "plan.json") == []
