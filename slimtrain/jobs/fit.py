@@ -21,9 +21,11 @@ from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.stream import Stream, evaluation, training
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.jobs.training import Job, train
-from slimtrain.store.rundir import RunDir, lock, need_new
+from slimtrain.store.rundir import lock, need_new
 from slimtrain.train.devices import compile_ahead, compiled_train_step, memory_of
 from slimtrain.train.step import State, blank, start
+
+Streams = tuple[Stream, Stream | None]
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,15 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         if request.resume is None:
             talk.warn(start_warnings(request, parts))
         need_ready(talk)
-        feeding, judging = _streams(parts)
-        new = _new(request, parts, feeding, judging) if request.resume is None else None
+        feeding, judging = streams = _streams(parts)
+        new = None
+        if request.resume is None:
+            need_place(request)
+            new = _begun(request, parts, streams)
         run = stack.enter_context(lock(claim(request)))
         if new is not None:
             need_new(run)  # another process may have begun and ended one since
-        begun = new or _gone_on(request, parts, feeding, judging, run, talk)
+        begun = new or _begun(request, parts, streams, *resumed_state(request, parts.task, run, talk))
         stop.at_once = False
         first = int(begun.state.step)
         keeper = stack.enter_context(Keeper.open(run, parts.document, first, parts.batches))
@@ -101,26 +106,19 @@ class _Begun:
     message: str
 
 
-def _new(request: Request, parts: Prepared, feeding: Stream, judging: Stream | None) -> _Begun:
-    """A new run, before anything is written: a signal that comes meanwhile leaves nothing behind."""
-    need_place(request)
-    weights, message = first_weights(request, parts.task)
-    ready = compiling(parts.task, feeding, judging, ahead=parts.total > 0)
-    state = in_thread(lambda: start(parts.task, request.document.seed, weights))
-    return _Begun(state, ready, message)
-
-
-def _gone_on(
-    request: Request, parts: Prepared, feeding: Stream, judging: Stream | None, run: RunDir, talk: Talk
+def _begun(
+    request: Request, parts: Prepared, streams: Streams, state: State | None = None, message: str = ""
 ) -> _Begun:
-    """A run that goes on, from its newest checkpoint or from the start where it has none."""
-    state, message = resumed_state(request, parts.task, run, talk)
+    """Where a run goes on from a state, or begins where there is none yet; the steps are compiled meanwhile.
+
+    A signal is noted at once, and where nothing is written yet leaves nothing behind.
+    """
+    weights, told = first_weights(request, parts.task) if state is None else ({}, "")
     done = 0 if state is None else int(state.step)
-    ready = compiling(parts.task, feeding, judging, ahead=done < parts.total)
+    ready = compiling(parts.task, *streams, ahead=done < parts.total)
     if state is None:
-        weights, told = first_weights(request, parts.task)
-        state, message = in_thread(lambda: start(parts.task, request.document.seed, weights)), f"{message}{told}"
-    return _Begun(state, ready, message)
+        state = in_thread(lambda: start(parts.task, request.document.seed, weights))
+    return _Begun(state, ready, f"{message}{told}")
 
 
 def _try_twice(feeding: Stream, calls: Steps, state: State, first: int) -> None:
@@ -128,7 +126,7 @@ def _try_twice(feeding: Stream, calls: Steps, state: State, first: int) -> None:
         need_repeatable(calls.train, state, batch_at(first))
 
 
-def _streams(parts: Prepared) -> tuple[Stream, Stream | None]:
+def _streams(parts: Prepared) -> Streams:
     """Where the batches of training come from, and of evaluations if there is a test split."""
     judging = evaluation(parts.batches, "test") if "test" in parts.data.splits else None
     return training(parts.batches), judging
