@@ -4,10 +4,35 @@
 """
 
 import importlib
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["Array", "jax", "jnp", "lax", "optax"]
+
+
+@contextmanager
+def signals_after() -> Iterator[None]:
+    """Has a signal that Python handles wait for the end of the block: one that raises while jaxlib loads is a crash."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    held = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in held:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
 
 if TYPE_CHECKING:
     import jax
@@ -18,7 +43,10 @@ else:
 
     class _Lazy(ModuleType):
         def __getattr__(self, name: str) -> Any:
-            return getattr(importlib.import_module(self.__name__), name)
+            if "loaded" not in self.__dict__:
+                with signals_after():
+                    self.__dict__["loaded"] = importlib.import_module(self.__name__)
+            return getattr(self.__dict__["loaded"], name)
 
     jax, jnp, lax, optax = map(_Lazy, ("jax", "jax.numpy", "jax.lax", "optax"))
     Array = Any

@@ -14,3 +14,27 @@ assert {"jax", "optax"} <= set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_signal_while_jax_loads_is_heeded_once_it_has():
+    script = """
+import os, signal, sys
+
+class Sender:
+    def find_spec(self, name, *rest):
+        if name.startswith("jaxlib."):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+def stop(number, frame):
+    raise SystemExit(f"stopped with jax {'jax' in sys.modules and hasattr(sys.modules['jax'], 'jit')}")
+
+signal.signal(signal.SIGTERM, stop)
+sys.meta_path.insert(0, Sender())
+from slimtrain.lazy import jax
+try:
+    jax.jit
+finally:
+    assert signal.getsignal(signal.SIGTERM) is stop
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "stopped with jax True\n")

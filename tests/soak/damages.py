@@ -1,5 +1,6 @@
 """Kinds of damage to a run directory, each drawn at random."""
 
+import io
 import json
 import os
 import random
@@ -73,11 +74,17 @@ def swap_folders(path: Path, draw: random.Random) -> None:
     swap(path, beside(path, draw))
 
 
+def npz(**arrays: np.ndarray) -> bytes:
+    whole = io.BytesIO()
+    np.savez(whole, **arrays)
+    return whole.getvalue()
+
+
 def foreign_file(path: Path, draw: random.Random) -> None:
     file = some_file(path, draw)
     file.unlink(missing_ok=True)
     made: list[Callable[[], Any]] = [
-        lambda: np.savez(open(file, "wb"), x=np.ones(3)),
+        lambda: file.write_bytes(npz(x=np.ones(3))),
         lambda: file.write_bytes(pack(file, {"x": np.ones(3)})),
         lambda: file.write_bytes(b"cos\nsystem\n(S'touch /tmp/pickled'\ntR."),
         lambda: file.write_bytes(draw.randbytes(500)),
