@@ -12,7 +12,7 @@ ROOT = Path(slimtrain.__file__).parent
 MAY = {
     "errors": set(),
     "lazy": set(),
-    "config": {"errors"},
+    "config": {"errors", "wire"},
     "cache": set(),
     "machine": set(),
     "native": {"cache", "machine"},

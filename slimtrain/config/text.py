@@ -5,9 +5,7 @@ are bounded as the text is read, duplicate keys are errors, and `1e-3`, `no` and
 says.
 """
 
-import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import yaml
 
 from slimtrain.config.nodes import TEXT_SIZE, Key, Node, Scalar
 from slimtrain.errors import ConfigError, Mark, Problem
+from slimtrain.wire.regular import opened
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -64,10 +63,7 @@ def read_text(data: bytes | str, name: str, folder: Path = Path("."), line: int 
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        # Before it is opened: a pipe that nobody writes into would never open.
-        if not path.is_file() and stat.S_IFMT(path.stat().st_mode) != stat.S_IFDIR:
-            raise OSError(0, "it is a pipe or a device, not a file")
-        with open(path, "rb", opener=_without_waiting) as file:
+        with opened(path) as file:
             data: bytes | None = file.read(MAX_BYTES + 1)
         if data is None:
             raise OSError(0, "it is a pipe or a device, not a file")
@@ -75,11 +71,6 @@ def _bytes_of(path: Path) -> bytes:
     except OSError as error:
         hint = "write a starter config with 'slimtrain init'" if isinstance(error, FileNotFoundError) else ""
         raise ConfigError(Problem(str(path), f"cannot be read: {error.strerror or error}", hint)) from None
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    # Some of the kernel's own look like files, and wait for ever.
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _decode(data: bytes, name: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from csv import reader
 from dataclasses import dataclass
+from io import TextIOWrapper
 from itertools import zip_longest
 from math import prod
 from pathlib import Path
@@ -18,6 +19,7 @@ from slimtrain.data.formats.files import reading, refusal, size_of
 from slimtrain.data.formats.pictures import decode_file, pillow
 from slimtrain.data.records import Dataset, Split, classes_of
 from slimtrain.errors import DataError, Problem, did_you_mean
+from slimtrain.wire.regular import opened
 
 MOST_BYTES, LONGEST_LINE = 2**32, 2**24
 FLOAT32 = float(np.finfo(np.float32).max)
@@ -129,7 +131,7 @@ def _read(path: Path) -> _Table:
         raise refusal(
             path, f"has more than {MOST_BYTES} bytes", "write the numbers as a .npz file, for the source 'arrays'"
         )
-    with reading(path, CURE), path.open(encoding="utf-8-sig", newline="") as stream:
+    with reading(path, CURE), TextIOWrapper(opened(path), "utf-8-sig", newline="") as stream:
         lines = reader(_lines(path, stream), strict=True)
         columns = [name.strip() for name in next(lines, [])]
         rows = [row for row in lines if row]

@@ -18,6 +18,7 @@ from slimtrain.data.formats.pictures import decode, pillow
 from slimtrain.data.formats.tfrecord import Place, read_record, records
 from slimtrain.data.records import Dataset, Split
 from slimtrain.errors import DataError, Problem
+from slimtrain.wire.regular import small
 
 NAME = re.compile(
     r"((?:.+[_-])?)(train|test|validation|val)((?:\.tfrecord|\.record)?)(?:[-_](\d+)-of-(\d+))?((?:\.tfrecord)?)"
@@ -135,7 +136,7 @@ def _names(path: Path, offset: int) -> tuple[str, ...]:
     if size_of(path, cure) > LONGEST_LABELS:
         raise refusal(path, "is too long for names of classes", cure)
     with reading(path, cure):
-        lines = [line.partition(":") for line in path.read_text("utf-8").splitlines() if line.strip()]
+        lines = [line.partition(":") for line in small(path, LONGEST_LABELS).decode().splitlines() if line.strip()]
         names = {int(number): name.strip() for number, _, name in lines}
     if sorted(names) != list(range(offset, len(names) + offset)) and sorted(names) != list(range(len(names))):
         raise refusal(path, "does not number the classes 0, 1, 2, ...", cure)

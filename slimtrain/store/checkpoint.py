@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from slimtrain.errors import CheckpointError, Problem, WriteError
-from slimtrain.store.files import small, sync_file, sync_folder, write_text, writing
+from slimtrain.store.files import sync_file, sync_folder, write_text, writing
 from slimtrain.store.manifest import (
     MANIFEST,
     STATE,
@@ -30,6 +30,7 @@ from slimtrain.store.rundir import RunDir, first_free, need_held
 from slimtrain.store.weights import Arrays, pack
 from slimtrain.store.weights import read_weights as read_weights
 from slimtrain.store.weights import write_weights as write_weights
+from slimtrain.wire.regular import small
 
 _POINTER_MOST = 4096
 _STEP = re.compile(r"step_([0-9]{8,18})")

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from slimtrain.store.files import opened, plain, replacing, small, sync_folder, writing
+from slimtrain.store.files import plain, replacing, sync_folder, writing
 from slimtrain.store.manifest import described, is_whole, refuse, sealed
 from slimtrain.store.rundir import RunDir, need_held
 from slimtrain.store.weights import Arrays, read_weights, write_weights
+from slimtrain.wire.regular import opened, small
 
 FORMAT = 1
 _OURS = re.compile(r"step_([0-9]{8,18})\.(npz|json)|\.step_([0-9]{8,18})\.(npz|json)\.tmp-[0-9]+")

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,28 +34,6 @@ def write_json(path: Path, value: Any) -> None:
         WriteError: It cannot be written; the file is as it was.
     """
     write_text(path, json.dumps(plain(value), indent=1, allow_nan=False) + "\n")
-
-
-def opened(path: Path) -> BufferedReader:
-    """A file, opened to read; raises OSError where it is a pipe, which would be waited for, or a device."""
-    if not path.is_file() and path.exists() and not path.is_dir():
-        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
-    return open(path, "rb")
-
-
-def small(path: Path, most: int) -> bytes:
-    """The bytes of a file that is small where it is right.
-
-    Raises:
-        OSError: It cannot be read, is no regular file, or has more than `most` bytes.
-    """
-    with opened(path) as file:
-        # Told before it is read: a file with a hole takes no room but in memory.
-        told = os.fstat(file.fileno()).st_size
-        data = file.read(most + 1) if told <= most else b""
-    if max(told, len(data)) > most:
-        raise OSError(errno.EFBIG, f"it has more than {most} bytes")
-    return data
 
 
 def plain(value: Any) -> Any:

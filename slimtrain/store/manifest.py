@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from slimtrain.errors import CheckpointError, Problem
-from slimtrain.store.files import opened, small
+from slimtrain.wire.regular import opened, small
 
 FORMAT = 1
 STATE, MANIFEST = "state.safetensors", "manifest.json"

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from slimtrain.store.files import plain, replacing, small, sync_file, writing
+from slimtrain.store.files import plain, replacing, sync_file, writing
 from slimtrain.store.rundir import RunDir, need_held
+from slimtrain.wire.regular import small
 
 MOST_BYTES = 2**31
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}

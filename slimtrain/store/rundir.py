@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from slimtrain.errors import CheckpointError, ConfigError, Problem, RunInUseError, WriteError
-from slimtrain.store.files import small, writing
 from slimtrain.store.files import write_json as write_json
 from slimtrain.store.files import write_text as write_text
+from slimtrain.store.files import writing
+from slimtrain.wire.regular import small
 
 MOST_BYTES = 2**26
 """Of the files of JSON that describe a run."""

@@ -17,6 +17,7 @@ from safetensors.numpy import save as to_bytes
 from slimtrain.errors import CheckpointError, ConfigError, Problem, WriteError, one_of
 from slimtrain.store.files import replacing
 from slimtrain.wire.npz import NUMBERS, read_archive
+from slimtrain.wire.regular import opened
 
 Arrays = dict[str, np.ndarray]
 _METADATA = "__metadata__"
@@ -106,7 +107,7 @@ def _wrong_suffix(path: Path) -> Problem:
 
 
 def _read_npz(path: Path) -> Arrays:
-    with open(path, "rb") as file:
+    with opened(path) as file:
         # Texts may lie beside weights: whoever wants numbers looks.
         return read_archive(file, path.stat().st_size, f"{NUMBERS}cSU")
 
@@ -124,7 +125,7 @@ def _write_npz(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
 
 def _read_safetensors(path: Path) -> Arrays:
     # The library maps the file first: one with a hole may say that it is longer than all memory.
-    with open(path, "rb") as file:
+    with opened(path) as file:
         size, header = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
         if not 2 <= header <= min(size - 8, _HEADER_MOST):
             raise ValueError(f"its header has {header} bytes, the file has {size}")

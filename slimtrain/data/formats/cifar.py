@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slimtrain.data.formats.files import reading, refusal, size_of
+from slimtrain.wire.regular import opened
 
 PIXELS = 3 * 32 * 32
 MOST_BYTES = 2**30
@@ -31,7 +32,7 @@ def read_cifar(path: Path, label_bytes: int) -> tuple[NDArray[np.uint8], NDArray
         raise refusal(path, f"has {size} bytes, far more than a file of CIFAR", CURE)
     if size == 0 or size % record:
         raise refusal(path, f"has {size} bytes, which is no positive multiple of {record}, a record", CURE)
-    with reading(path, CURE):
-        records = np.fromfile(path, np.uint8, count=size).reshape(-1, record)
+    with reading(path, CURE), opened(path) as file:
+        records = np.fromfile(file, np.uint8, count=size).reshape(-1, record)
     planes = records[:, label_bytes:].reshape(-1, 3, 32, 32)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), records[:, :label_bytes].copy()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slimtrain.data.formats.files import read_up_to, reading, refusal, size_of, unpack_limit
+from slimtrain.wire.regular import opened
 
 UNSIGNED_BYTE = 0x08
 GZIP_MAGIC = b"\x1f\x8b"
@@ -31,7 +32,7 @@ def read_idx(path: Path, item: Sequence[int]) -> NDArray[np.uint8]:
         DataError: the file is missing or damaged, or its header does not fit `item` or the bytes that follow.
     """
     size = size_of(path, CURE)
-    with reading(path, CURE), path.open("rb") as plain:
+    with reading(path, CURE), opened(path) as plain:
         gzipped = plain.read(2) == GZIP_MAGIC
         plain.seek(0)
         stream = gzip.GzipFile(fileobj=plain) if gzipped else plain

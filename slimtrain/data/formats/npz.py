@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from slimtrain.data.formats.files import reading, refusal, size_of
 from slimtrain.wire.npz import NpzError, read_archive, read_array
+from slimtrain.wire.regular import opened
 
 CURE = "write it again with numpy.savez, numpy.savez_compressed or numpy.save, from arrays of numbers"
 
@@ -21,7 +22,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
             numbers.
     """
     size = size_of(path, CURE)
-    with _reading(path), path.open("rb") as stream:
+    with _reading(path), opened(path) as stream:
         return read_archive(stream, size)
 
 
@@ -32,7 +33,7 @@ def read_npy(path: Path) -> NDArray[Any]:
         DataError: the file is missing or damaged, or holds anything but numbers.
     """
     size = size_of(path, CURE)
-    with _reading(path), path.open("rb") as stream:
+    with _reading(path), opened(path) as stream:
         return read_array("the array", stream, size)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from slimtrain.data.formats.files import reading, refusal, size_of
 from slimtrain.errors import Problem, SlimtrainError
+from slimtrain.wire.regular import small
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 MODES = {1: "L", 3: "RGB"}
@@ -62,5 +63,5 @@ def decode_file(path: Path, channels: int) -> NDArray[np.uint8]:
     if (size := size_of(path, CURE)) > MOST_BYTES:
         raise refusal(path, f"has {size} bytes, more than an image should", CURE)
     with reading(path, CURE):
-        data = path.read_bytes()
+        data = small(path, MOST_BYTES)
     return decode(data, channels, path)

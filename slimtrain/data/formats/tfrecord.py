@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from slimtrain.data.formats.files import reading, refusal, size_of
 from slimtrain.wire.crc32c import masked_crc32c
+from slimtrain.wire.regular import opened
 
 HEADER, FOOTER = 12, 4
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\x78\x01": "zlib", b"\x78\x9c": "zlib", b"\x78\xda": "zlib"}
@@ -33,7 +34,7 @@ def records(path: Path) -> Iterator[tuple[Place, bytes]]:
         DataError: the file is missing, truncated, or not a TFRecord file.
     """
     size, end = size_of(path, CURE), 0
-    with reading(path, CURE), path.open("rb") as stream:
+    with reading(path, CURE), opened(path) as stream:
         while end < size:
             place = _place(path, stream, end, size)
             yield place, stream.read(place.length)
@@ -47,7 +48,7 @@ def read_record(path: Path, place: Place, check: bool = False) -> bytes:
     Raises:
         DataError: the file is not as it was when its records were listed, or the checksum differs.
     """
-    with reading(path, CURE), path.open("rb") as stream:
+    with reading(path, CURE), opened(path) as stream:
         stream.seek(place.offset)
         data = stream.read(place.length + FOOTER)
     if len(data) != place.length + FOOTER:

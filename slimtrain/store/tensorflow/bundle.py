@@ -24,6 +24,7 @@ from slimtrain.store.tensorflow.tensors import (
 )
 from slimtrain.wire.crc32c import masked_crc32c
 from slimtrain.wire.protobuf import fields, number, part, signed
+from slimtrain.wire.regular import opened
 
 _LITTLE = 0
 _SHARDS_MOST = 99999
@@ -67,7 +68,7 @@ class Bundle:
     def _array(self, name: str, entry: _Entry, shape: Shape, left: dict[int, int]) -> NDArray[Any]:
         """A tensor's or slice's values; `left` counts how much of each file was not read yet."""
         path = shard_of(self.prefix, entry.shard, self.shards)
-        with reading(path), open(path, "rb") as file:
+        with reading(path), opened(path) as file:
             whole = os.fstat(file.fileno()).st_size
             left[entry.shard] = left.get(entry.shard, whole) - entry.size
             if entry.tensor.dtype is None or entry.size != bytes_of(entry.tensor, shape):
@@ -85,7 +86,7 @@ class Bundle:
 def open_bundle(prefix: Path) -> Bundle:
     """The index of a checkpoint; raises CheckpointError for a damaged one."""
     path = index_of(prefix)
-    with reading(path), open(path, "rb") as file:
+    with reading(path), opened(path) as file:
         lines = entries(file)
         key, header = next(lines, (b"?", memoryview(b"")))
         if key:

@@ -8,7 +8,7 @@ from os.path import isdir
 from pathlib import Path
 
 from slimtrain.errors import CheckpointError, Problem
-from slimtrain.store.files import small
+from slimtrain.wire.regular import small
 
 # An old checkpoint of several shards is called by the pattern of their names.
 _PART = re.compile(r"\.(?:index|meta|data-\d{5}-of-\d{5})$|-(?:\?{5}|\d{5})-of-\d{5}$")

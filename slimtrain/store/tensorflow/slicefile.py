@@ -12,6 +12,7 @@ from slimtrain.store.tensorflow.files import reading
 from slimtrain.store.tensorflow.table import entries
 from slimtrain.store.tensorflow.tensors import Piece, Shape, Tensor, joined, of_bytes, read_shape, read_slice, size_of
 from slimtrain.wire.protobuf import Value, fields, number, part, text, varints
+from slimtrain.wire.regular import opened
 
 _FLOATS = {5: "<f4", 6: "<f8"}
 _NUMBERS = (7, 10, 11, 13, 16, 17)
@@ -29,7 +30,7 @@ class SliceFiles:
         """The arrays of these tensors; every block is read. Raises CheckpointError for what is damaged."""
         pieces: dict[str, list[Piece]] = {name: [] for name in names}
         for path in self.paths:
-            with reading(path), open(path, "rb") as file:
+            with reading(path), opened(path) as file:
                 for key, value in entries(file):
                     if key:
                         self._take(value, pieces)
@@ -75,7 +76,7 @@ def open_slice_files(paths: Iterable[Path]) -> SliceFiles:
     """The tensors that the tables of a checkpoint list; raises CheckpointError for damaged ones."""
     paths, found = tuple(paths), dict[str, Tensor]()
     for path in paths:
-        with reading(path), open(path, "rb") as file:
+        with reading(path), opened(path) as file:
             key, value = next(entries(file), (b"?", memoryview(b"")))
             if key:
                 raise ValueError("it does not begin with a list of its tensors")
