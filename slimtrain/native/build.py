@@ -23,6 +23,8 @@ SOURCE = Path(__file__).parent / "source"
 FLAGS = ("-O3", "-std=c++17", "-march=native", "-fopenmp", "-fPIC", "-shared")
 LIBRARY = "slimtrain.so"
 TARGETS = (
+    "all_finite",
+    "kept_unless",
     "direct_forward",
     "direct_input_gradient",
     "onednn_forward",

@@ -42,7 +42,7 @@ def main(library: str) -> None:
     for case in CASES:
         for name, got, want in _convolutions(jax, random, *case):
             _agree(f"{name} of {case}", got, want)
-    for name, got, want in _sums(jax, random):
+    for name, got, want in (*_sums(jax, random), *_choices(jax, random)):
         _agree(name, got, want)
 
 
@@ -149,6 +149,23 @@ def _sums(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
     yield "channel_powers", jax.ffi.ffi_call("slimtrain_channel_powers", like)(single[0], single[2]), want
     want = np.stack([one.sum((0, 1)), (one * (two - off)).sum((0, 1))])
     yield "channel_products", jax.ffi.ffi_call("slimtrain_channel_products", like)(*single), want
+
+
+def _choices(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
+    arrays = [random.standard_normal(size).astype(np.float32) for size in (5, 100_003, 70_000)]
+    finite = jax.ffi.ffi_call("slimtrain_all_finite", jax.ShapeDtypeStruct((), np.bool_))
+    yield "all_finite", finite(*arrays), np.array(1.0)
+    for bad, array in product((np.nan, np.inf, -np.inf), range(len(arrays))):
+        spoilt = [a.copy() for a in arrays]
+        spoilt[array][-1] = bad
+        yield f"all_finite with {bad}", 1 - np.float64(finite(*spoilt)), np.array(1.0)
+    likes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays]
+    places = {1 + place: place for place in range(len(arrays))}
+    kept = jax.ffi.ffi_call("slimtrain_kept_unless", likes, input_output_aliases=places)
+    new = [a + 1 for a in arrays]
+    for good, wanted in ((True, new), (False, arrays)):
+        for got, want in zip(kept(np.bool_(good), *new, *arrays), wanted, strict=True):
+            yield f"kept_unless of {good}", got, want
 
 
 if __name__ == "__main__":

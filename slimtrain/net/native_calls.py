@@ -34,6 +34,26 @@ def with_target(name: str, plain: Plain, told: Callable[..., dict[str, Any]] = d
     return call
 
 
+def with_target_in_place(name: str, plain: Callable[..., list[Array]]) -> Callable[..., list[Array]]:
+    """As `with_target`, of arrays of any type; the results lie where the second argument and those after it do.
+
+    Args:
+        name: of the target.
+        plain: takes one array and then any number of them; gives as many as half of these, of the same shapes.
+    """
+
+    @lru_cache(maxsize=1)
+    def primitive() -> Any:
+        return _made_in_place(name, plain)
+
+    return lambda *arrays: primitive().bind(*arrays)
+
+
+def in_use() -> bool:
+    """Whether the native part computes on the default device."""
+    return jax.default_backend() == "cpu" and ready()
+
+
 def on_one_device(context: Any) -> bool:
     """Whether what is being lowered is not spread over several devices."""
     return bool(context.module_context.axis_context.num_devices == 1)
@@ -44,8 +64,10 @@ def attributes(numbers: dict[str, Any]) -> dict[str, Any]:
     return {name: np.int64(n) if isinstance(n, int) else np.array(n, np.int64) for name, n in numbers.items()}
 
 
-def described(primitive: Any, plain: Plain, shaped: Callable[..., Any], lowered: Callable[..., Any]) -> None:
-    """Tells JAX how a primitive of one result is run by itself, mapped and lowered; static values come by name.
+def described(
+    primitive: Any, plain: Callable[..., Any], shaped: Callable[..., Any], lowered: Callable[..., Any]
+) -> None:
+    """Tells JAX how a primitive is run by itself, mapped and lowered; static values come by name.
 
     Args:
         primitive: a new primitive.
@@ -55,13 +77,16 @@ def described(primitive: Any, plain: Plain, shaped: Callable[..., Any], lowered:
     """
     from jax.interpreters import batching, mlir
 
-    def mapped(arrays: Any, axes: Any, /, **static: Any) -> tuple[Array, int]:
-        return jax.vmap(lambda *a: plain(*a, **static), axes)(*arrays), 0
+    several = bool(primitive.multiple_results)
+
+    def mapped(arrays: Any, axes: Any, /, **static: Any) -> tuple[Any, Any]:
+        results = jax.vmap(lambda *a: plain(*a, **static), axes)(*arrays)
+        return results, [0] * len(results) if several else 0
 
     primitive.def_abstract_eval(shaped)
     primitive.def_impl(lambda *arrays, **static: _alone(primitive, tuple(static.items()))(*arrays))
     batching.primitive_batchers[primitive] = mapped
-    mlir.register_lowering(primitive, mlir.lower_fun(plain, multiple_results=False))
+    mlir.register_lowering(primitive, mlir.lower_fun(plain, multiple_results=several))
     mlir.register_lowering(primitive, lowered, platform="cpu")
 
 
@@ -82,6 +107,27 @@ def _made(name: str, plain: Plain, told: Callable[..., dict[str, Any]]) -> Any:
         return jax.ffi.ffi_lowering(f"slimtrain_{name}")(context, *arrays, **attributes(told(**static)))
 
     made = Primitive(name)
+    described(made, plain, shaped, lowered)
+    return made
+
+
+def _made_in_place(name: str, plain: Callable[..., list[Array]]) -> Any:
+    from jax.extend.core import Primitive
+    from jax.interpreters import mlir
+
+    otherwise = mlir.lower_fun(plain, multiple_results=True)
+
+    def shaped(_: Any, *arrays: Any) -> Any:
+        return [jax.core.ShapedArray(a.shape, a.dtype) for a in arrays[: len(arrays) // 2]]
+
+    def lowered(context: Any, /, *arrays: Any) -> Any:
+        if not (on_one_device(context) and ready()):
+            return otherwise(context, *arrays)
+        places = {result + 1: result for result in range(len(context.avals_out))}
+        return jax.ffi.ffi_lowering(f"slimtrain_{name}", operand_output_aliases=places)(context, *arrays)
+
+    made = Primitive(name)
+    made.multiple_results = True
     described(made, plain, shaped, lowered)
     return made
 

@@ -1,4 +1,4 @@
-"""The edge where functions are compiled: one jit a function, the state donated."""
+"""The edge where functions are compiled: one jit a function."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from slimtrain.lazy import Array, jax, jnp, lax
+from slimtrain.net.native_calls import in_use
 from slimtrain.net.passes import Arrays, regularization
 from slimtrain.train.held import Chosen, taken
 from slimtrain.train.objective import Sum
@@ -17,12 +18,15 @@ EvalStep = Callable[[Arrays, Arrays, Any], tuple[dict[str, Sum], Array]]
 
 
 def compiled_train_step(task: Task) -> TrainStep:
-    """`train_step(state, batch) -> (state, metrics)`; the state that goes in is used up, the batch may be Chosen."""
+    """`train_step(state, batch) -> (state, metrics)`.
+
+    The state that goes in may be used up; the batch may be Chosen.
+    """
 
     def step(state: State, batch: Any) -> tuple[State, dict[str, Any]]:
         return train_step(task, state, taken(batch))
 
-    return jax.jit(_called("train_step", step), donate_argnums=0)
+    return jax.jit(_called("train_step", step), donate_argnums=_given_away(task))
 
 
 def compiled_train_steps(task: Task) -> TrainStep:
@@ -53,6 +57,16 @@ def compiled_eval_step(task: Task) -> EvalStep:
         return sums, regularization(task.specs, parameters)
 
     return jax.jit(_called("eval_step", step))
+
+
+def _given_away(task: Task) -> tuple[int, ...]:
+    """Which arguments of a train step are donated: the state, but where the native part leaves a new one where it is.
+
+    A new state has to be written beside the old one in any case, until it is known to be finite; XLA would copy it to
+    where the old one was. What is frozen it would copy if it were not donated.
+    """
+    moved = all(name in task.trained for name, spec in task.specs.items() if not spec.statistic)
+    return () if moved and in_use() else (0,)
 
 
 def _called(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -47,7 +47,7 @@ def steps(
 
     Args:
         step: the compiled train step.
-        state: the state to go on from; used up.
+        state: the state to go on from; may be used up.
         batch_at: the batch of a step, from 0.
         first: steps that are done already.
         last: steps to reach.
@@ -57,7 +57,8 @@ def steps(
     Raises:
         DivergedError: a loss or gradient that is not finite; it carries the state from before that step, and its batch.
     """
-    pending: deque[tuple[Stepped, list[Any]]] = deque()
+    # No states: those of steps under way would stay in memory.
+    pending: deque[tuple[int, dict[str, Any], list[Any]]] = deque()
     number = first
     while number < last:
         if several is not None and _clear(number, several.number, last, boundary):
@@ -67,12 +68,11 @@ def steps(
             batches = [batch_at(number)]
             state, metrics = step(state, batches[0])
         number += len(batches)
-        done = Stepped(number, state, metrics)
-        pending.append((done, batches))
+        pending.append((number, metrics, batches))
         kept = 0 if number == last or boundary(number) else RUN_AHEAD
         while len(pending) > kept:
             _check(*pending.popleft(), state)
-        yield done
+        yield Stepped(number, state, metrics)
 
 
 def _clear(number: int, count: int, last: int, boundary: Callable[[int], bool]) -> bool:
@@ -80,14 +80,14 @@ def _clear(number: int, count: int, last: int, boundary: Callable[[int], bool]) 
     return number + count <= last and not any(map(boundary, range(number + 1, number + count)))
 
 
-def _check(done: Stepped, batches: Sequence[Any], state: State) -> None:
-    if bool(done.metrics["finite"]):
+def _check(last: int, metrics: dict[str, Any], batches: Sequence[Any], state: State) -> None:
+    if bool(metrics["finite"]):
         return
-    loss = float(done.metrics["loss"])
+    loss = float(metrics["loss"])
     what = "a gradient or statistic" if isfinite(loss) else f"loss {loss}"
     hint = "lower the learning rate, warm it up, or clip gradients (train.clip_global_norm)"
-    after = int(done.metrics.get("skipped", 0))
-    number = done.step - after
+    after = int(metrics.get("skipped", 0))
+    number = last - after
     error = DivergedError(Problem(f"step {number}", f"{what} is not finite; the state before it is kept", hint))
     error.state, error.step, error.batch, error.loss = state, number, batches[-1 - after], loss
     raise error

@@ -16,6 +16,7 @@ from slimtrain.lazy import Array, jax, jnp, lax, optax
 from slimtrain.net.graph import Forward
 from slimtrain.net.passes import Arrays, apply, drawn, regularization, regularized, split
 from slimtrain.net.scope import VarSpec
+from slimtrain.train.finite import all_finite, kept_unless
 from slimtrain.train.objective import Objective, Sum, loss_sums, loss_values, metric_sums
 from slimtrain.train.optim import clipped, multiplied
 from slimtrain.train.skips import Skips, none_skipped, skipped, updates_of
@@ -127,9 +128,8 @@ class Attempt(NamedTuple):
         Of both gradients and weights: Lion takes the sign of an infinite gradient, and a step can overflow that began
         finite. Of moments, for Adam's can overflow where the weights do not move.
         """
-        found = self.found
-        good = all_finite((found.loss, found.gradients, self.moved, found.statistics))
-        return good & written_finite((self.new.optimizer, self.new.averages))
+        found, new = self.found, self.new
+        return all_finite((found.loss, found.gradients, self.moved, found.statistics, new.optimizer, new.averages))
 
 
 def attempt(task: Task, state: State, batch: Batch) -> Attempt:
@@ -154,13 +154,13 @@ def accepted(task: Task, good: Array, new: State, old: State) -> State:
     is allowed, or marked as not finite."""
     if old.skips is None:
         finite = old.finite & good
-        return kept_unless(finite, new._replace(finite=finite), old)
+        return kept_unless(finite, new, old)._replace(finite=finite)
     assert task.train.skip_non_finite is not None
     skips = skipped(old.skips, good, old.step + 1)
     finite = old.finite & (skips.row <= task.train.skip_non_finite)
     passed = old._replace(step=old.step + 1)
-    chosen = kept_unless(good, new, passed)._replace(skips=skips, finite=finite)
-    return kept_unless(finite, chosen, old)
+    chosen = kept_unless(good, new, passed)._replace(skips=skips)
+    return kept_unless(finite, chosen, old)._replace(finite=finite)
 
 
 class Found(NamedTuple):
@@ -236,24 +236,6 @@ def averaged(decay: float | None, state: State) -> Arrays:
 def evaluated(task: Task, state: State) -> tuple[Arrays, Arrays]:
     """(parameters, statistics) that an evaluation of this state uses: the moving averages where there are any."""
     return split(task.specs, state.averages) if state.averages else (state.parameters, state.statistics)
-
-
-def kept_unless(good: Array, new: State, old: State) -> State:
-    """The new state where `good`, else all of the old one; only `finite` is the new one's."""
-    chosen = jax.tree.map(lambda n, o: jnp.where(good, n, o), new, old)
-    return chosen._replace(finite=new.finite)  # type: ignore[no-any-return]
-
-
-def all_finite(values: Any) -> Array:
-    """Whether every number of a tree is finite."""
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(v)) for v in jax.tree.leaves(values)]))
-
-
-def written_finite(values: Any) -> Array:
-    """As `all_finite`, in a form that costs next to nothing in the loop that writes the numbers."""
-    floats = [value for value in jax.tree.leaves(values) if jnp.issubdtype(value.dtype, jnp.inexact)]
-    # 0 times a number is 0, but times infinity or NaN it is NaN, and so is the sum.
-    return all_finite([jnp.float32(0), *(jnp.sum(value * 0) for value in floats)])
 
 
 def losses_of(
