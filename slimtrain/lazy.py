@@ -21,8 +21,8 @@ def signals_after() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    held = {number: handler for number, handler in before.items() if callable(handler)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    held = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
     for number in held:
         signal.signal(number, lambda number, frame: came.append(number))
     try:

@@ -14,7 +14,7 @@ import yaml
 
 from slimtrain.config.nodes import TEXT_SIZE, Key, Node, Scalar
 from slimtrain.errors import ConfigError, Mark, Problem
-from slimtrain.wire.regular import opened
+from slimtrain.wire.regular import NO_FILE, opened
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -66,7 +66,7 @@ def _bytes_of(path: Path) -> bytes:
         with opened(path) as file:
             data: bytes | None = file.read(MAX_BYTES + 1)
         if data is None:
-            raise OSError(0, "it is a pipe or a device, not a file")
+            raise OSError(0, NO_FILE)
         return data
     except OSError as error:
         hint = "write a starter config with 'slimtrain init'" if isinstance(error, FileNotFoundError) else ""

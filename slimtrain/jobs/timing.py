@@ -40,7 +40,7 @@ def measure(document: Document, count: int, batch: int | None, per_layer: bool, 
     """Times the compiled steps, and a large matrix product between them.
 
     Operations of a train step are counted as three times the forward pass's: that, and a gradient by the inputs and one
-    by the weights, of as many each. The batch lies on the device, the state is donated as in training.
+    by the weights, of as many each. The batch lies on the device, the state is given away as in training.
 
     Args:
         document: the config.
@@ -90,7 +90,7 @@ def _step_times(task: Task, state: State, fields: Any, count: int, operations: i
     train = compile_ahead(compiled_train_step(task), state, fields)
     evaluate = compile_ahead(compiled_eval_step(task), state.parameters, state.statistics, fields)
     compiled = time.monotonic() - began
-    parameters, statistics = jax.tree.map(jnp.copy, (state.parameters, state.statistics))  # training uses up its own
+    parameters, statistics = jax.tree.map(jnp.copy, (state.parameters, state.statistics))  # training may use up its own
     multiply, product_operations = product()
     runs = [stepper(train, state, fields), lambda: evaluate(parameters, statistics, fields), multiply]
     trained, evaluated, multiplied = in_turns(runs, count)

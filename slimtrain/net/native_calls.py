@@ -1,18 +1,20 @@
 """Functions of arrays that the native part computes where it is there, and JAX's own operations everywhere else."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from slimtrain.lazy import Array, jax
+from slimtrain.lazy import jax
 from slimtrain.native import ready
 
-Plain = Callable[..., Array]
+Plain = Callable[..., Any]
 
 
-def with_target(name: str, plain: Plain, told: Callable[..., dict[str, Any]] = dict) -> Plain:
+def with_target(
+    name: str, plain: Plain, told: Callable[..., dict[str, Any]] = dict, like: Plain | None = None, *, place: int = -1
+) -> Plain:
     """`plain`, as a primitive that one CPU with the native part computes by the target `slimtrain_<name>`.
 
     Elsewhere, of other types than float32, mapped by `vmap` or spread over several devices it is `plain` itself. It
@@ -20,33 +22,18 @@ def with_target(name: str, plain: Plain, told: Callable[..., dict[str, Any]] = d
 
     Args:
         name: of the target.
-        plain: takes arrays, the target's if they are of float32, and static values by name.
+        plain: takes arrays, the target's if they are of float32, and static values by name; gives one, or a list.
         told: from these values, the target's attributes: whole numbers and tuples of them.
+        like: the form of what comes out, from what goes in; by default `plain` is traced for it.
+        place: where a list comes out, the argument whose place its first array takes, the next one that of the next;
+            such a target takes arrays of any type.
     """
 
     @lru_cache(maxsize=1)
     def primitive() -> Any:
-        return _made(name, plain, told)
+        return _made(name, plain, told, like or partial(_traced, plain), place)
 
-    def call(*arrays: Array, **static: Any) -> Array:
-        return primitive().bind(*arrays, **static)  # type: ignore[no-any-return]
-
-    return call
-
-
-def with_target_in_place(name: str, plain: Callable[..., list[Array]]) -> Callable[..., list[Array]]:
-    """As `with_target`, of arrays of any type; the results lie where the second argument and those after it do.
-
-    Args:
-        name: of the target.
-        plain: takes one array and then any number of them; gives as many as half of these, of the same shapes.
-    """
-
-    @lru_cache(maxsize=1)
-    def primitive() -> Any:
-        return _made_in_place(name, plain)
-
-    return lambda *arrays: primitive().bind(*arrays)
+    return lambda *arrays, **static: primitive().bind(*arrays, **static)
 
 
 def in_use() -> bool:
@@ -64,9 +51,7 @@ def attributes(numbers: dict[str, Any]) -> dict[str, Any]:
     return {name: np.int64(n) if isinstance(n, int) else np.array(n, np.int64) for name, n in numbers.items()}
 
 
-def described(
-    primitive: Any, plain: Callable[..., Any], shaped: Callable[..., Any], lowered: Callable[..., Any]
-) -> None:
+def described(primitive: Any, plain: Plain, shaped: Callable[..., Any], lowered: Callable[..., Any]) -> None:
     """Tells JAX how a primitive is run by itself, mapped and lowered; static values come by name.
 
     Args:
@@ -90,44 +75,31 @@ def described(
     mlir.register_lowering(primitive, lowered, platform="cpu")
 
 
-def _made(name: str, plain: Plain, told: Callable[..., dict[str, Any]]) -> Any:
+def _traced(plain: Plain, *arrays: Any, **static: Any) -> Any:
+    """The form of what a function gives."""
+    return jax.eval_shape(lambda *a: plain(*a, **static), *arrays)
+
+
+def _made(name: str, plain: Plain, told: Callable[..., dict[str, Any]], like: Plain, place: int) -> Any:
     from jax.extend.core import Primitive
     from jax.interpreters import mlir
 
-    otherwise = mlir.lower_fun(plain, multiple_results=False)
+    several = place >= 0
+    otherwise = mlir.lower_fun(plain, multiple_results=several)
 
     def shaped(*arrays: Any, **static: Any) -> Any:
-        like = jax.eval_shape(lambda *a: plain(*a, **static), *arrays)
-        return jax.core.ShapedArray(like.shape, like.dtype)
+        return jax.tree.map(lambda one: jax.core.ShapedArray(one.shape, one.dtype), like(*arrays, **static))
 
     def lowered(context: Any, /, *arrays: Any, **static: Any) -> Any:
-        single = all(str(aval.dtype) == "float32" for aval in context.avals_in)
-        if not (single and on_one_device(context) and ready()):
+        fit = several or all(str(aval.dtype) == "float32" for aval in context.avals_in)
+        if not (fit and on_one_device(context) and ready()):
             return otherwise(context, *arrays, **static)
-        return jax.ffi.ffi_lowering(f"slimtrain_{name}")(context, *arrays, **attributes(told(**static)))
+        places = {place + result: result for result in range(len(context.avals_out))} if several else {}
+        rule = jax.ffi.ffi_lowering(f"slimtrain_{name}", operand_output_aliases=places)
+        return rule(context, *arrays, **attributes(told(**static)))
 
     made = Primitive(name)
-    described(made, plain, shaped, lowered)
-    return made
-
-
-def _made_in_place(name: str, plain: Callable[..., list[Array]]) -> Any:
-    from jax.extend.core import Primitive
-    from jax.interpreters import mlir
-
-    otherwise = mlir.lower_fun(plain, multiple_results=True)
-
-    def shaped(_: Any, *arrays: Any) -> Any:
-        return [jax.core.ShapedArray(a.shape, a.dtype) for a in arrays[: len(arrays) // 2]]
-
-    def lowered(context: Any, /, *arrays: Any) -> Any:
-        if not (on_one_device(context) and ready()):
-            return otherwise(context, *arrays)
-        places = {result + 1: result for result in range(len(context.avals_out))}
-        return jax.ffi.ffi_lowering(f"slimtrain_{name}", operand_output_aliases=places)(context, *arrays)
-
-    made = Primitive(name)
-    made.multiple_results = True
+    made.multiple_results = several
     described(made, plain, shaped, lowered)
     return made
 

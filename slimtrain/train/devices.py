@@ -62,11 +62,11 @@ def compiled_eval_step(task: Task) -> EvalStep:
 def _given_away(task: Task) -> tuple[int, ...]:
     """Which arguments of a train step are donated: the state, but where the native part leaves a new one where it is.
 
-    A new state has to be written beside the old one in any case, until it is known to be finite; XLA would copy it to
-    where the old one was. What is frozen it would copy if it were not donated.
+    A new state that is checked has to be written beside the old one in any case, until it is known to be finite; XLA
+    would copy it to where the old one was. What is frozen it would copy if it were not donated.
     """
     moved = all(name in task.trained for name, spec in task.specs.items() if not spec.statistic)
-    return () if moved and in_use() else (0,)
+    return () if task.train.check_numerics and moved and in_use() else (0,)
 
 
 def _called(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

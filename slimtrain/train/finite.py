@@ -7,7 +7,7 @@ the new one, and writes only where it is refused.
 from typing import Any, TypeVar
 
 from slimtrain.lazy import Array, jax, jnp
-from slimtrain.net.native_calls import with_target, with_target_in_place
+from slimtrain.net.native_calls import with_target
 
 Tree = TypeVar("Tree")
 
@@ -17,14 +17,18 @@ def all_finite(values: Any) -> Array:
     floats = [jnp.asarray(v) for v in jax.tree.leaves(values) if jnp.issubdtype(jnp.result_type(v), jnp.inexact)]
     single = [value for value in floats if value.dtype == jnp.float32]
     others = [value for value in floats if value.dtype != jnp.float32]
-    return _each_finite(*others) & _of_float32(*single)
+    return _each_finite(*others) & _of_float32(*single)  # type: ignore[no-any-return]
 
 
 def _each_finite(*arrays: Array) -> Array:
     return jnp.all(jnp.stack([jnp.bool_(True), *(jnp.all(jnp.isfinite(array)) for array in arrays)]))
 
 
-_of_float32 = with_target("all_finite", _each_finite)
+def _one_boolean(*_: Array) -> Any:
+    return jax.ShapeDtypeStruct((), bool)  # type: ignore[no-untyped-call]
+
+
+_of_float32 = with_target("all_finite", _each_finite, like=_one_boolean)
 
 
 def kept_unless(good: Array, new: Tree, old: Tree) -> Tree:
@@ -43,4 +47,4 @@ def _chosen(good: Array, *arrays: Array) -> list[Array]:
     return [jnp.where(good, new, old) for new, old in zip(arrays[:half], arrays[half:], strict=True)]
 
 
-_kept_unless = with_target_in_place("kept_unless", _chosen)
+_kept_unless = with_target("kept_unless", _chosen, like=lambda _, *arrays: list(arrays[: len(arrays) // 2]), place=1)

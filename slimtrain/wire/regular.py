@@ -5,6 +5,8 @@ import os
 from io import BufferedReader
 from pathlib import Path
 
+NO_FILE = "it is a pipe or a device, not a file"
+
 
 def opened(path: Path) -> BufferedReader:
     """A file, opened to read; what has nothing to give yet reads as None and is not waited for.
@@ -14,7 +16,7 @@ def opened(path: Path) -> BufferedReader:
     """
     # Before it is opened: a pipe that nobody writes into would never open.
     if not path.is_file() and path.exists() and not path.is_dir():
-        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+        raise OSError(errno.EINVAL, NO_FILE)
     return open(path, "rb", opener=_without_waiting)
 
 

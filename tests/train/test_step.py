@@ -141,7 +141,7 @@ def test_multipliers_come_before_clipping():
     assert 0 < change["b/biases"] < 0.5
 
 
-@pytest.mark.parametrize("words", ["{}", "{freeze: [a]}"])
+@pytest.mark.parametrize("words", ["{}", "{freeze: [a]}", "{check_numerics: false}"])
 def test_the_step_compiles_once_and_no_third_state_is_in_memory(words):
     the = task(words)
     state, steps = start(the, 0), compiled_train_step(the)

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "parts.h"
+#include "xla/ffi/api/ffi.h"
 
 namespace slimtrain {
 namespace {
