@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterable
 from types import FrameType
 from typing import Any, NoReturn
@@ -13,6 +14,9 @@ import click
 from slimtrain.errors import Interrupted, SlimtrainError, StoppedError, did_you_mean
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 2.0
+"""Seconds until a signal comes again that has not ended the command."""
 
 
 class Group(click.Group):
@@ -34,11 +38,12 @@ class Group(click.Group):
         except SlimtrainError as error:
             leave(error.exit_code, map(str, error.problems))
         except KeyboardInterrupt as error:
-            number = signal.Signals(getattr(error, "signal_number", signal.SIGINT))
-            leave_now(ctx, 128 + number, [f"stopped by {number.name}"])
+            interrupted(ctx, error)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
+            if (interrupt := interrupt_in(error)) is not None:
+                interrupted(ctx, interrupt)
             if ctx.params.get("debug"):
                 import traceback
 
@@ -56,15 +61,35 @@ class Group(click.Group):
 
 
 def heed() -> None:
-    """Has SIGTERM and SIGHUP end the command as Ctrl-C does, but where the process was started to ignore them."""
+    """Has SIGINT, SIGTERM and SIGHUP end the command by an exception, but where the process was started to ignore them.
+
+    Python drops an exception that is raised in a callback, as of a weak reference or `__del__`, and modules that load
+    may swallow one. So the signal comes again, until something ends the process or another handler has noted it.
+    """
+    usual = sys.unraisablehook
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         del frame
+        again = threading.Timer(PATIENCE, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
         raise Interrupted(number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    def dropped(what: Any) -> None:
+        if not isinstance(what.exc_value, Interrupted):
+            usual(what)
+
+    for number in STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interrupt)
+    sys.unraisablehook = dropped
+
+
+def interrupt_in(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt that an error was made of: Python 3.11 makes one of whatever is raised while a class is built."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error
 
 
 def over(ctx: click.Context) -> None:
@@ -73,7 +98,7 @@ def over(ctx: click.Context) -> None:
     Only where the process is the command's own.
     """
     if ctx.find_root().obj:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
 
 
@@ -96,6 +121,12 @@ def leave_now(ctx: click.Context, code: int, lines: Iterable[str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def interrupted(ctx: click.Context, error: KeyboardInterrupt) -> NoReturn:
+    """Leaves as a signal asks."""
+    number = signal.Signals(getattr(error, "signal_number", signal.SIGINT))
+    leave_now(ctx, 128 + number, [f"stopped by {number.name}"])
 
 
 def unexpected(error: Exception) -> tuple[int, list[str]]:
