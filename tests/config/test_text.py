@@ -1,5 +1,6 @@
 """The strict reader: YAML 1.2 values with their places, and one line for every text that is refused."""
 
+import contextlib
 import math
 import os
 import re
@@ -283,10 +284,9 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
     for path in (tmp_path / "pipe.yaml", Path("/dev/zero")):
         with pytest.raises(ConfigError, match="cannot be read: it is a pipe or a device, not a file"):
             read_file(path)
-    try:  # looks like a file, and waits for the kernel's next message; in some sandboxes empty
-        assert plain(read_file(Path("/proc/kmsg"))) is None
-    except ConfigError as error:
-        assert "/proc/kmsg: " in str(error)
+    with contextlib.suppress(ConfigError):  # looks like a file, waits for the next message once those so far are read
+        for _ in range(2):
+            read_file(Path("/proc/kmsg"))
     (tmp_path / "net.yaml").write_text("extends: pipe.yaml\n")
     with pytest.raises(ConfigError, match="pipe.yaml: cannot be read"):
         extended(tmp_path / "net.yaml")
