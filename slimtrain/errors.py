@@ -124,8 +124,13 @@ class Interrupted(KeyboardInterrupt):
 
 def printable(text: str, most: int) -> str:
     """A text as one line that does nothing to a terminal; of one with more than `most` characters, both ends."""
-    text = text if len(text) <= most else f"{text[: 2 * most // 3]} ... {text[-most // 3 :]}"
-    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+    text = _ends(text, most)
+    # Cut again: an escape is up to ten characters for one.
+    return text if text.isprintable() else _ends("".join(c if c.isprintable() else _escaped(c) for c in text), most)
+
+
+def _ends(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: 2 * most // 3]} ... {text[-most // 3 :]}"
 
 
 def _escaped(character: str) -> str:

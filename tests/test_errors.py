@@ -40,8 +40,9 @@ def test_a_place_by_its_short_name():
 def test_a_problem_is_a_line_that_can_be_shown():
     told = str(Problem("a\nb", "got '\x1b[2J\udcff'", "do \t so"))
     assert told == "a\\nb: got '\\x1b[2J\\udcff'; do \\t so"
-    told = str(Problem("x", "y" * 10**6, "the cure"))
-    assert len(told) < 2000 and told.endswith("yyy; the cure")
+    for long in ("y", "\0", "\U000e0001"):
+        told = str(Problem("x", long * 10**6 + "y", "the cure"))
+        assert len(told) < 2000 and told.endswith("y; the cure")
 
 
 def test_words_that_nobody_mistypes_are_not_compared():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
@@ -57,8 +57,7 @@ def read_facts(path: Path) -> dict[str, Any]:
     if path.suffix != ".safetensors" or not isfile(path):
         return {}
     try:
-        with safe_open(path, framework="numpy") as file:
-            found = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+        found = json.loads(_header(path).get(_METADATA, {}).get(_FACTS, "{}"))
     # As in read_weights.
     except Exception as error:
         raise CheckpointError(Problem(str(path), f"cannot be read as {path.suffix}: {error}")) from error
@@ -124,15 +123,24 @@ def _write_npz(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
 
 
 def _read_safetensors(path: Path) -> Arrays:
-    # The library maps the file first: one with a hole may say that it is longer than all memory.
-    with opened(path) as file:
-        size, header = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
-        if not 2 <= header <= min(size - 8, _HEADER_MOST):
-            raise ValueError(f"its header has {header} bytes, the file has {size}")
-        ends = [entry["data_offsets"][1] for name, entry in json.loads(file.read(header)).items() if name != _METADATA]
-    if max(ends, default=0) != size - 8 - header:
-        raise ValueError(f"its header tells of {max(ends, default=0)} bytes, there are {size - 8 - header}")
+    _header(path)
     return dict(load_file(path))
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """What a `.safetensors` file says of its arrays; raises nearly anything where it says that of another file.
+
+    The library maps the file before it looks: one with a hole may be longer than all memory.
+    """
+    with opened(path) as file:
+        size, length = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(size - 8, _HEADER_MOST):
+            raise ValueError(f"its header has {length} bytes, the file has {size}")
+        header: dict[str, Any] = json.loads(file.read(length))
+    most = max((entry["data_offsets"][1] for name, entry in header.items() if name != _METADATA), default=0)
+    if most != size - 8 - length:
+        raise ValueError(f"its header tells of {most} bytes, there are {size - 8 - length}")
+    return header
 
 
 def _write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Soaks: what slimtrain promises, tried many times with real processes, files and kills. By hand only; see README.md.
 
 python tests/soak/run.py kills --count 500
-python tests/soak/run.py fuzz --count 100000 --seed 7
+python tests/soak/run.py files --count 100000 --seed 7
 
 Each writes its section of RESULTS.md, and leaves with 1 where anything failed.
 """
