@@ -22,7 +22,7 @@ MAY = {
     "data": {"config", "errors", "machine", "wire"},
     "store": {"errors", "machine", "wire"},
     "programs": {"cache", "machine", "__init__"},
-    "backend": {"programs", "__init__"},
+    "backend": {"lazy", "programs", "__init__"},
     "memory": set(),
     "jobs": {
         *("train", "net", "config", "data", "store", "errors", "lazy", "backend"),

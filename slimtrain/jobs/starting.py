@@ -1,6 +1,7 @@
 """What comes once before a job computes: whether JAX computes right here, and what the job computes with."""
 
 from slimtrain import native
+from slimtrain.backend import compute_in_turn
 from slimtrain.jobs.selftest import need_right_numbers
 from slimtrain.jobs.talk import Talk
 from slimtrain.machine import cores
@@ -14,6 +15,7 @@ def need_ready(talk: Talk) -> None:
         SlimtrainError: JAX computes something wrong.
     """
     need_right_numbers(talk)
+    compute_in_turn()
     talk.say(f"device: {device()}", level=1)
     talk.say(convolutions(talk), level=1)
 
