@@ -25,6 +25,7 @@ LIBRARY = "slimtrain.so"
 TARGETS = (
     "all_finite",
     "kept_unless",
+    "momentum",
     "direct_forward",
     "direct_input_gradient",
     "onednn_forward",

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def main(library: str) -> None:
     for case in CASES:
         for name, got, want in _convolutions(jax, random, *case):
             _agree(f"{name} of {case}", got, want)
-    for name, got, want in (*_sums(jax, random), *_choices(jax, random)):
+    for name, got, want in (*_sums(jax, random), *_choices(jax, random), *_momentum(jax, random)):
         _agree(name, got, want)
 
 
@@ -166,6 +167,33 @@ def _choices(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
     for good, wanted in ((True, new), (False, arrays)):
         for got, want in zip(kept(np.bool_(good), *new, *arrays), wanted, strict=True):
             yield f"kept_unless of {good}", got, want
+
+
+def _momentum(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
+    """Of few numbers, which stay in the caches, and of many."""
+    by = np.array([0.25, 0.5], np.float32)
+    for sizes, nesterov in product(((5, 100_003, 70_000), (2_200_001, 3)), (0, 1)):
+        count = len(sizes)
+        arrays = [random.standard_normal(size).astype(np.float32) for size in 3 * sizes]
+        likes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays[count:]]
+        call = partial(
+            jax.ffi.ffi_call("slimtrain_momentum", [*likes, jax.ShapeDtypeStruct((), np.bool_)]),
+            nesterov=np.int64(nesterov),
+        )
+        *got, sound = call(by, *arrays)
+        yield "momentum's check", sound, np.array(1.0)
+        exact = [a.astype(np.float64) for a in arrays]
+        for i, (gradient, before, variable) in enumerate(
+            zip(exact[:count], exact[count:-count], exact[-count:], strict=True)
+        ):
+            moment = 0.5 * before + gradient
+            moved = variable - 0.25 * (0.5 * moment + gradient if nesterov else moment)
+            yield f"momentum's moments of {sizes}", got[i], moment
+            yield f"momentum's values of {sizes}", got[count + i], moved
+        for bad, place in product((np.nan, np.inf), range(len(arrays))):
+            spoilt = list(arrays)
+            spoilt[place] = np.append(arrays[place][1:], np.float32(bad))
+            yield f"momentum's check of {bad}", 1 - np.float64(call(by, *spoilt)[-1]), np.array(1.0)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,13 @@ Plain = Callable[..., Any]
 
 
 def with_target(
-    name: str, plain: Plain, told: Callable[..., dict[str, Any]] = dict, like: Plain | None = None, *, place: int = -1
+    name: str,
+    plain: Plain,
+    told: Callable[..., dict[str, Any]] = dict,
+    like: Plain | None = None,
+    *,
+    several: bool = False,
+    place: int | None = None,
 ) -> Plain:
     """`plain`, as a primitive that one CPU with the native part computes by the target `slimtrain_<name>`.
 
@@ -22,16 +28,17 @@ def with_target(
 
     Args:
         name: of the target.
-        plain: takes arrays, the target's if they are of float32, and static values by name; gives one, or a list.
+        plain: takes arrays, the target's if they are of float32, and static values by name; gives one.
         told: from these values, the target's attributes: whole numbers and tuples of them.
         like: the form of what comes out, from what goes in; by default `plain` is traced for it.
-        place: where a list comes out, the argument whose place its first array takes, the next one that of the next;
-            such a target takes arrays of any type.
+        several: it gives a list.
+        place: the argument whose place the first of a list takes, the next one that of the next; such a target takes
+            arrays of any type.
     """
 
     @lru_cache(maxsize=1)
     def primitive() -> Any:
-        return _made(name, plain, told, like or partial(_traced, plain), place)
+        return _made(name, plain, told, like or partial(_traced, plain), several, place)
 
     return lambda *arrays, **static: primitive().bind(*arrays, **static)
 
@@ -80,21 +87,22 @@ def _traced(plain: Plain, *arrays: Any, **static: Any) -> Any:
     return jax.eval_shape(lambda *a: plain(*a, **static), *arrays)
 
 
-def _made(name: str, plain: Plain, told: Callable[..., dict[str, Any]], like: Plain, place: int) -> Any:
+def _made(
+    name: str, plain: Plain, told: Callable[..., dict[str, Any]], like: Plain, several: bool, place: int | None
+) -> Any:
     from jax.extend.core import Primitive
     from jax.interpreters import mlir
 
-    several = place >= 0
     otherwise = mlir.lower_fun(plain, multiple_results=several)
 
     def shaped(*arrays: Any, **static: Any) -> Any:
         return jax.tree.map(lambda one: jax.core.ShapedArray(one.shape, one.dtype), like(*arrays, **static))
 
     def lowered(context: Any, /, *arrays: Any, **static: Any) -> Any:
-        fit = several or all(str(aval.dtype) == "float32" for aval in context.avals_in)
+        fit = place is not None or all(str(aval.dtype) == "float32" for aval in context.avals_in)
         if not (fit and on_one_device(context) and ready()):
             return otherwise(context, *arrays, **static)
-        places = {place + result: result for result in range(len(context.avals_out))} if several else {}
+        places = {} if place is None else {place + result: result for result in range(len(context.avals_out))}
         rule = jax.ffi.ffi_lowering(f"slimtrain_{name}", operand_output_aliases=places)
         return rule(context, *arrays, **attributes(told(**static)))
 

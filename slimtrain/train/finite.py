@@ -47,4 +47,8 @@ def _chosen(good: Array, *arrays: Array) -> list[Array]:
     return [jnp.where(good, new, old) for new, old in zip(arrays[:half], arrays[half:], strict=True)]
 
 
-_kept_unless = with_target("kept_unless", _chosen, like=lambda _, *arrays: list(arrays[: len(arrays) // 2]), place=1)
+def _half(_: Array, *arrays: Array) -> list[Array]:
+    return list(arrays[: len(arrays) // 2])
+
+
+_kept_unless = with_target("kept_unless", _chosen, like=_half, several=True, place=1)

@@ -1,11 +1,13 @@
 """Optimizers with TF1's arithmetic where TF1 has them, of optax's parts; and what gradients go through before."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from slimtrain.config.catalog import optimizer
 from slimtrain.config.values import Fraction, NonNegative, NonPositive, Positive, Schedule
 from slimtrain.lazy import Array, jnp, optax
+from slimtrain.train.taking import AtOnce, momentum_step
 from slimtrain.train.tf1 import ftrl_steps, scale_by_tf_adadelta, scale_by_tf_adagrad, scale_by_tf_adam
 
 Gradients = dict[str, Array]
@@ -30,7 +32,8 @@ def momentum(*, learning_rate: Schedule, momentum: Fraction = 0.9, use_nesterov:
         momentum: share of the old direction that is kept, 0 to 1.
         use_nesterov: step by g + momentum * a instead (Sutskever et al., 2013, as TF1 writes it).
     """
-    return optax.chain(optax.trace(momentum, use_nesterov), optax.scale_by_learning_rate(learning_rate))
+    parts = optax.chain(optax.trace(momentum, use_nesterov), optax.scale_by_learning_rate(learning_rate))
+    return AtOnce(parts.init, parts.update, partial(momentum_step, learning_rate, momentum, use_nesterov))
 
 
 @optimizer()

@@ -20,6 +20,7 @@ from slimtrain.train.finite import all_finite, kept_unless
 from slimtrain.train.objective import Objective, Sum, loss_sums, loss_values, metric_sums
 from slimtrain.train.optim import clipped, multiplied
 from slimtrain.train.skips import Skips, none_skipped, skipped, updates_of
+from slimtrain.train.taking import in_one_pass, stepwise
 
 Batch = Mapping[str, Any]
 
@@ -114,12 +115,14 @@ def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str,
 class Attempt(NamedTuple):
     """A step before it is known to be good: what the batch says, its gradients multiplied and clipped, the state after.
 
-    `moved` are the trained variables of that state.
+    `moved` are the trained variables of that state; `sound` says whether they, the gradients and the optimizer's state
+    are finite.
     """
 
     found: "Found"
     gradients: Arrays
     moved: Arrays
+    sound: Array
     new: State
 
     def is_finite(self) -> Array:
@@ -128,8 +131,7 @@ class Attempt(NamedTuple):
         Of both gradients and weights: Lion takes the sign of an infinite gradient, and a step can overflow that began
         finite. Of moments, for Adam's can overflow where the weights do not move.
         """
-        found, new = self.found, self.new
-        return all_finite((found.loss, found.gradients, self.moved, found.statistics, new.optimizer, new.averages))
+        return self.sound & all_finite((self.found.loss, self.found.statistics, self.new.averages))
 
 
 def attempt(task: Task, state: State, batch: Batch) -> Attempt:
@@ -138,15 +140,15 @@ def attempt(task: Task, state: State, batch: Batch) -> Attempt:
     found = gradients_of(task, state, trained, batch)
     gradients = multiplied(found.gradients, task.multipliers)
     gradients = clipped(gradients, task.train.clip_gradient_norm, task.train.clip_global_norm)
-    steps, optimizer = task.optimizer.update(gradients, state.optimizer, trained)
-    moved = optax.apply_updates(trained, steps)
+    take = in_one_pass if task.train.check_numerics else stepwise
+    moved, optimizer, sound = take(task.optimizer, gradients, state.optimizer, trained)
     new = state._replace(
         parameters={**state.parameters, **moved},
         statistics=found.statistics,
         optimizer=optimizer,
         step=state.step + 1,
     )
-    return Attempt(found, gradients, moved, new._replace(averages=averaged(task.train.ema, new)))
+    return Attempt(found, gradients, moved, sound, new._replace(averages=averaged(task.train.ema, new)))
 
 
 def accepted(task: Task, good: Array, new: State, old: State) -> State:
