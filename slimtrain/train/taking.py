@@ -29,8 +29,9 @@ class AtOnce(NamedTuple):
 
 def in_one_pass(optimizer: Any, gradients: Arrays, state: Any, variables: Arrays) -> Taken:
     """A step in one pass where the optimizer can, which leaves variables and state before it as they are."""
-    take = optimizer.step if isinstance(optimizer, AtOnce) else None
-    return take(gradients, state, variables) if take else stepwise(optimizer, gradients, state, variables)
+    if isinstance(optimizer, AtOnce):
+        return optimizer.step(gradients, state, variables)
+    return stepwise(optimizer, gradients, state, variables)
 
 
 def stepwise(optimizer: Any, gradients: Arrays, state: Any, variables: Arrays) -> Taken:

@@ -32,17 +32,9 @@ ffi::Error finite(ffi::ThreadPool pool, ffi::RemainingArgs arrays, ffi::ResultBu
     values.push_back(array->typed_data());
     ends.push_back(total += static_cast<int64_t>(array->element_count()));
   }
-  const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(2 * pool.num_threads(), total / share));
   std::atomic<bool> good{true};
-  in_parts(pool, parts, [&](int64_t part) {
-    const int64_t last = begin_of(part + 1, parts, total);
-    int64_t at = begin_of(part, parts, total);
-    size_t i = std::upper_bound(ends.begin(), ends.end(), at) - ends.begin();
-    for (; at < last; ++i) {
-      const int64_t to = std::min(last, ends[i]), begin = i ? ends[i - 1] : 0;
-      if (!all_finite(values[i] + (at - begin), to - at)) good = false;
-      at = to;
-    }
+  in_pieces(pool, ends, share, [&](size_t i, int64_t first, int64_t last) {
+    if (!all_finite(values[i] + first, last - first)) good = false;
   });
   result->typed_data()[0] = good;
   return ffi::Error::Success();

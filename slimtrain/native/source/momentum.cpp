@@ -96,19 +96,10 @@ ffi::Error momentum(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> factors, ffi::Re
   }
   const Factors by = {factors.typed_data()[0], factors.typed_data()[1]};
   const bool around = total > in_caches;
-  const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(2 * pool.num_threads(), blocks / share));
   std::atomic<bool> good{true};
-  in_parts(pool, parts, [&](int64_t part) {
-    const int64_t last = begin_of(part + 1, parts, blocks);
-    int64_t at = begin_of(part, parts, blocks);
-    size_t i = std::upper_bound(ends.begin(), ends.end(), at) - ends.begin();
-    for (; at < last; ++i) {
-      const int64_t to = std::min(last, ends[i]), begin = i ? ends[i - 1] : 0;
-      const auto run = nesterov ? step_over<true> : step_over<false>;
-      const int64_t first = (at - begin) * block, end = std::min(sizes[i], (to - begin) * block);
-      if (!run(variables[i], first, end, by, around)) good = false;
-      at = to;
-    }
+  const auto run = nesterov ? step_over<true> : step_over<false>;
+  in_pieces(pool, ends, share, [&](size_t i, int64_t first, int64_t last) {
+    if (!run(variables[i], first * block, std::min(sizes[i], last * block), by, around)) good = false;
 #if defined(__AVX__)
     if (around) _mm_sfence();
 #endif

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <vector>
 
 #include "xla/ffi/api/ffi.h"
 
@@ -59,6 +60,24 @@ inline int64_t begin_of(int64_t part, int64_t count, int64_t size) { return size
 // How many parts a batch is worked on in: the machine's threads, or fewer for fewer examples.
 inline int64_t parts_of(const xla::ffi::ThreadPool& pool, int64_t batch) {
   return std::max<int64_t>(1, std::min<int64_t>(pool.num_threads(), batch));
+}
+
+// Work on many arrays as if they were one: calls work(array, first, last) for pieces of them, in any order, shared out
+// among threads. `ends` is where each array ends in the whole; `share` is below what a second thread gains nothing.
+template <typename Work>
+void in_pieces(xla::ffi::ThreadPool& pool, const std::vector<int64_t>& ends, int64_t share, const Work& work) {
+  const int64_t total = ends.empty() ? 0 : ends.back();
+  const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(2 * pool.num_threads(), total / share));
+  in_parts(pool, parts, [&](int64_t part) {
+    const int64_t last = begin_of(part + 1, parts, total);
+    int64_t at = begin_of(part, parts, total);
+    size_t i = std::upper_bound(ends.begin(), ends.end(), at) - ends.begin();
+    for (; at < last; ++i) {
+      const int64_t to = std::min(last, ends[i]), begin = i ? ends[i - 1] : 0;
+      work(i, at - begin, to - begin);
+      at = to;
+    }
+  });
 }
 
 // Memory of one thread for one purpose, kept from call to call. `which` parts buffers that are in use at once.
