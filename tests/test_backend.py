@@ -47,20 +47,6 @@ def test_nothing_is_set_where_jax_has_read_its_flags():
     assert flags_after(LATE) == "none"
 
 
-IN_TURN = """
-from slimtrain.backend import compute_in_turn
-compute_in_turn()
-import jax, jax.numpy as jnp
-x = jnp.ones((1500, 1500))
-print(all(jax.jit(lambda x: x @ x + n)(x).is_ready() for n in range(3)))
-"""
-
-
-def test_a_cpu_has_finished_when_it_is_asked():
-    done = subprocess.run([sys.executable, "-c", IN_TURN], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("True\n", "")
-
-
 TRAINS_LATE = """
 import sys
 from pathlib import Path

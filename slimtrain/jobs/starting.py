@@ -14,8 +14,8 @@ def need_ready(talk: Talk) -> None:
     Raises:
         SlimtrainError: JAX computes something wrong.
     """
-    need_right_numbers(talk)
     compute_in_turn()
+    need_right_numbers(talk)
     talk.say(f"device: {device()}", level=1)
     talk.say(convolutions(talk), level=1)
 

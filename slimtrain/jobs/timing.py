@@ -31,7 +31,7 @@ from slimtrain.train.devices import (
     finished,
     memory_of,
 )
-from slimtrain.train.step import State, Task, start, train_step
+from slimtrain.train.step import State, Task, blank, start, train_step
 
 Timed = dict[str, float]
 
@@ -58,9 +58,8 @@ def measure(document: Document, count: int, batch: int | None, per_layer: bool, 
     task = make_task(document, net)
     need_ready(talk)
     fields = synthetic(document, net, task, size)
-    state = start(task, document.seed)
-    lowerings = ways(partial(train_step, task), state, fields)
-    steps = _step_times(task, state, fields, count, 3 * net.declaration.flops // ABSTRACT_BATCH * size)
+    lowerings = ways(partial(train_step, task), blank(task), fields)
+    steps = _step_times(task, document.seed, fields, count, 3 * net.declaration.flops // ABSTRACT_BATCH * size)
     layers = list(document.plan.layers()) if per_layer else []
     peak = steps["peak_gflops"]
     return {
@@ -84,15 +83,16 @@ def _batch_size(document: Document, batch: int | None) -> int:
     return size
 
 
-def _step_times(task: Task, state: State, fields: Any, count: int, operations: int) -> dict[str, Any]:
+def _step_times(task: Task, seed: int, fields: Any, count: int, operations: int) -> dict[str, Any]:
     """What is known of the whole steps; `operations` are the train step's."""
     began = time.monotonic()
-    train = compile_ahead(compiled_train_step(task), state, fields)
-    evaluate = compile_ahead(compiled_eval_step(task), state.parameters, state.statistics, fields)
+    form = blank(task)
+    train = compile_ahead(compiled_train_step(task), form, fields)
+    evaluate = compile_ahead(compiled_eval_step(task), form.parameters, form.statistics, fields)
     compiled = time.monotonic() - began
-    parameters, statistics = jax.tree.map(jnp.copy, (state.parameters, state.statistics))  # training may use up its own
     multiply, product_operations = product()
-    runs = [stepper(train, state, fields), lambda: evaluate(parameters, statistics, fields), multiply]
+    held = [start(task, seed)]
+    runs = [stepper(train, held, fields), lambda: evaluate(held[0].parameters, held[0].statistics, fields), multiply]
     trained, evaluated, multiplied = in_turns(runs, count)
     peak = gflops(product_operations, multiplied["min"])
     rate = gflops(operations, trained["min"])
@@ -155,9 +155,8 @@ def _milliseconds(run: Callable[[], Any]) -> float:
     return 1e3 * (time.perf_counter() - began)
 
 
-def stepper(train: Any, state: State, fields: Any) -> Callable[[], Any]:
-    """A function that takes the next train step each time."""
-    held = [state]
+def stepper(train: Any, held: list[State], fields: Any) -> Callable[[], Any]:
+    """A function that takes the next train step each time; `held` holds the one state that is not used up."""
 
     def one() -> Any:
         held[0], metrics = train(held[0], fields)

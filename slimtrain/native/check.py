@@ -170,30 +170,36 @@ def _choices(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
 
 
 def _momentum(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
-    """Of few numbers, which stay in the caches, and of many."""
-    by = np.array([0.25, 0.5], np.float32)
-    for sizes, nesterov in product(((5, 100_003, 70_000), (2_200_001, 3)), (0, 1)):
+    for nesterov in (0, 1):
+        sizes = (5, 100_003, 70_000)
         count = len(sizes)
         arrays = [random.standard_normal(size).astype(np.float32) for size in 3 * sizes]
-        likes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays[count:]]
+        likes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays[: 2 * count]]
+        places = {1 + place: place for place in range(2 * count)}
         call = partial(
-            jax.ffi.ffi_call("slimtrain_momentum", [*likes, jax.ShapeDtypeStruct((), np.bool_)]),
+            jax.ffi.ffi_call(
+                "slimtrain_momentum", [*likes, jax.ShapeDtypeStruct((), np.bool_)], input_output_aliases=places
+            ),
             nesterov=np.int64(nesterov),
         )
-        *got, sound = call(by, *arrays)
-        yield "momentum's check", sound, np.array(1.0)
-        exact = [a.astype(np.float64) for a in arrays]
-        for i, (gradient, before, variable) in enumerate(
-            zip(exact[:count], exact[count:-count], exact[-count:], strict=True)
-        ):
+        by = np.array([0.25, 0.5, 0], np.float32)
+        *got, taken = call(by, *arrays)
+        yield "momentum's choice", taken, np.array(1.0)
+        moments, values, gradients = (
+            [a.astype(np.float64) for a in arrays[part * count : (part + 1) * count]] for part in range(3)
+        )
+        for i, (before, value, gradient) in enumerate(zip(moments, values, gradients, strict=True)):
             moment = 0.5 * before + gradient
-            moved = variable - 0.25 * (0.5 * moment + gradient if nesterov else moment)
-            yield f"momentum's moments of {sizes}", got[i], moment
-            yield f"momentum's values of {sizes}", got[count + i], moved
-        for bad, place in product((np.nan, np.inf), range(len(arrays))):
+            yield "momentum's moments", got[i], moment
+            yield "momentum's values", got[count + i], value - 0.25 * (0.5 * moment + gradient if nesterov else moment)
+        for bad, place in product((np.nan, np.inf), range(-1, len(arrays))):
             spoilt = list(arrays)
-            spoilt[place] = np.append(arrays[place][1:], np.float32(bad))
-            yield f"momentum's check of {bad}", 1 - np.float64(call(by, *spoilt)[-1]), np.array(1.0)
+            if place >= 0:
+                spoilt[place] = np.append(arrays[place][1:], np.float32(bad))
+            *got, taken = call(by if place >= 0 else np.array([0.25, 0.5, np.nan], np.float32), *spoilt)
+            yield f"momentum's choice at {bad}", 1 - np.float64(taken), np.array(1.0)
+            same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(got, spoilt[: 2 * count], strict=True))
+            yield "what momentum leaves", np.float64(same), np.array(1.0)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ def with_target(
     *,
     several: bool = False,
     place: int | None = None,
+    any_type: bool = False,
 ) -> Plain:
     """`plain`, as a primitive that one CPU with the native part computes by the target `slimtrain_<name>`.
 
@@ -32,13 +33,14 @@ def with_target(
         told: from these values, the target's attributes: whole numbers and tuples of them.
         like: the form of what comes out, from what goes in; by default `plain` is traced for it.
         several: it gives a list.
-        place: the argument whose place the first of a list takes, the next one that of the next; such a target takes
-            arrays of any type.
+        place: the argument whose place the first of a list takes, the next one that of the next, as far as they are
+            alike.
+        any_type: the target takes arrays of any type.
     """
 
     @lru_cache(maxsize=1)
     def primitive() -> Any:
-        return _made(name, plain, told, like or partial(_traced, plain), several, place)
+        return _made(name, plain, told, like or partial(_traced, plain), several, place, any_type)
 
     return lambda *arrays, **static: primitive().bind(*arrays, **static)
 
@@ -88,7 +90,13 @@ def _traced(plain: Plain, *arrays: Any, **static: Any) -> Any:
 
 
 def _made(
-    name: str, plain: Plain, told: Callable[..., dict[str, Any]], like: Plain, several: bool, place: int | None
+    name: str,
+    plain: Plain,
+    told: Callable[..., dict[str, Any]],
+    like: Plain,
+    several: bool,
+    place: int | None,
+    any_type: bool,
 ) -> Any:
     from jax.extend.core import Primitive
     from jax.interpreters import mlir
@@ -99,10 +107,10 @@ def _made(
         return jax.tree.map(lambda one: jax.core.ShapedArray(one.shape, one.dtype), like(*arrays, **static))
 
     def lowered(context: Any, /, *arrays: Any, **static: Any) -> Any:
-        fit = place is not None or all(str(aval.dtype) == "float32" for aval in context.avals_in)
+        fit = any_type or all(str(aval.dtype) == "float32" for aval in context.avals_in)
         if not (fit and on_one_device(context) and ready()):
             return otherwise(context, *arrays, **static)
-        places = {} if place is None else {place + result: result for result in range(len(context.avals_out))}
+        places = {} if place is None else _places(context.avals_in, context.avals_out, place)
         rule = jax.ffi.ffi_lowering(f"slimtrain_{name}", operand_output_aliases=places)
         return rule(context, *arrays, **attributes(told(**static)))
 
@@ -110,6 +118,12 @@ def _made(
     made.multiple_results = several
     described(made, plain, shaped, lowered)
     return made
+
+
+def _places(arguments: Any, results: Any, first: int) -> dict[int, int]:
+    """By argument, from the first on, the result that takes its place."""
+    pairs = enumerate(zip(arguments[first:], results, strict=False))
+    return {first + at: at for at, (one, other) in pairs if (one.shape, one.dtype) == (other.shape, other.dtype)}
 
 
 @lru_cache(maxsize=1024)

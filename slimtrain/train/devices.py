@@ -11,7 +11,7 @@ from slimtrain.net.passes import Arrays, regularization
 from slimtrain.train.held import Chosen, taken
 from slimtrain.train.objective import Sum
 from slimtrain.train.recalibrate import recalibration_step
-from slimtrain.train.step import State, Task, eval_step, train_step
+from slimtrain.train.step import State, Task, at_once, eval_step, train_step
 
 TrainStep = Callable[[State, Any], tuple[State, dict[str, Any]]]
 EvalStep = Callable[[Arrays, Arrays, Any], tuple[dict[str, Sum], Array]]
@@ -62,9 +62,11 @@ def compiled_eval_step(task: Task) -> EvalStep:
 def _given_away(task: Task) -> tuple[int, ...]:
     """Which arguments of a train step are donated: the state, but where the native part leaves a new one where it is.
 
-    A new state that is checked has to be written beside the old one in any case, until it is known to be finite; XLA
-    would copy it to where the old one was. What is frozen it would copy if it were not donated.
+    A new state that is checked once it is there has to be written beside the old one in any case; XLA would copy it to
+    where the old one was. What is frozen it would copy if it were not donated.
     """
+    if at_once(task):
+        return (0,)
     moved = all(name in task.trained for name, spec in task.specs.items() if not spec.statistic)
     return () if task.train.check_numerics and moved and in_use() else (0,)
 

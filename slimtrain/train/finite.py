@@ -51,4 +51,4 @@ def _half(_: Array, *arrays: Array) -> list[Array]:
     return list(arrays[: len(arrays) // 2])
 
 
-_kept_unless = with_target("kept_unless", _chosen, like=_half, several=True, place=1)
+_kept_unless = with_target("kept_unless", _chosen, like=_half, several=True, place=1, any_type=True)

@@ -20,7 +20,7 @@ from slimtrain.train.finite import all_finite, kept_unless
 from slimtrain.train.objective import Objective, Sum, loss_sums, loss_values, metric_sums
 from slimtrain.train.optim import clipped, multiplied
 from slimtrain.train.skips import Skips, none_skipped, skipped, updates_of
-from slimtrain.train.taking import in_one_pass, stepwise
+from slimtrain.train.taking import AtOnce, stepwise
 
 Batch = Mapping[str, Any]
 
@@ -94,10 +94,13 @@ def _begun(task: Task, parameters: Arrays, statistics: Arrays, seed: Array) -> S
 
 def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str, Any]]:
     """One step: (state, batch) -> (new state, losses and sums of metrics, with the weights before it)."""
-    tried = attempt(task, state, batch)
-    found, gradients, new = tried.found, tried.gradients, tried.new
-    if task.train.check_numerics:
-        new = accepted(task, tried.is_finite(), new, state)
+    found, gradients = followed(task, state, batch)
+    if at_once(task):
+        new = _stepped_at_once(task, state, found, gradients)
+    else:
+        new = _stepped(task, state, found, gradients)
+        if task.train.check_numerics:
+            new = accepted(task, _is_finite(task, found, gradients, new), new, state)
     metrics = {
         **found.terms,
         **found.sums,
@@ -112,43 +115,67 @@ def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str,
     return new, {**metrics, "finite": new.finite}
 
 
-class Attempt(NamedTuple):
-    """A step before it is known to be good: what the batch says, its gradients multiplied and clipped, the state after.
+def at_once(task: Task) -> bool:
+    """Whether the optimizer takes its step or leaves it by itself.
 
-    `moved` are the trained variables of that state; `sound` says whether they, the gradients and the optimizer's state
-    are finite.
+    Not with moving averages, which could be what is not finite when the step is taken.
+    """
+    return isinstance(task.optimizer, AtOnce) and task.train.check_numerics and task.train.ema is None
+
+
+def followed(task: Task, state: State, batch: Batch) -> tuple["Found", Arrays]:
+    """What a batch says, and its gradients as the optimizer follows them: multiplied and clipped."""
+    found = gradients_of(task, state, _of(task.trained, state.parameters), batch)
+    gradients = multiplied(found.gradients, task.multipliers)
+    return found, clipped(gradients, task.train.clip_gradient_norm, task.train.clip_global_norm)
+
+
+class Attempt(NamedTuple):
+    """A step whether or not it is good: what the batch says, its gradients multiplied and clipped, the state after it.
+
+    `moved` are the trained variables of that state.
     """
 
     found: "Found"
     gradients: Arrays
     moved: Arrays
-    sound: Array
     new: State
-
-    def is_finite(self) -> Array:
-        """Whether the loss, the gradients, and all numbers of the state after the step are finite.
-
-        Of both gradients and weights: Lion takes the sign of an infinite gradient, and a step can overflow that began
-        finite. Of moments, for Adam's can overflow where the weights do not move.
-        """
-        return self.sound & all_finite((self.found.loss, self.found.statistics, self.new.averages))
 
 
 def attempt(task: Task, state: State, batch: Batch) -> Attempt:
     """A step as it comes out, whether or not its numbers are finite."""
+    found, gradients = followed(task, state, batch)
+    new = _stepped(task, state, found, gradients)
+    return Attempt(found, gradients, _of(task.trained, new.parameters), new)
+
+
+def _stepped(task: Task, state: State, found: "Found", gradients: Arrays) -> State:
+    moved, optimizer = stepwise(task.optimizer, gradients, state.optimizer, _of(task.trained, state.parameters))
+    new = _after(state, found, moved, optimizer)
+    return new._replace(averages=averaged(task.train.ema, new))
+
+
+def _stepped_at_once(task: Task, state: State, found: "Found", gradients: Arrays) -> State:
+    allowed = state.finite & all_finite((found.loss, found.statistics))
     trained = _of(task.trained, state.parameters)
-    found = gradients_of(task, state, trained, batch)
-    gradients = multiplied(found.gradients, task.multipliers)
-    gradients = clipped(gradients, task.train.clip_gradient_norm, task.train.clip_global_norm)
-    take = in_one_pass if task.train.check_numerics else stepwise
-    moved, optimizer, sound = take(task.optimizer, gradients, state.optimizer, trained)
-    new = state._replace(
-        parameters={**state.parameters, **moved},
-        statistics=found.statistics,
-        optimizer=optimizer,
-        step=state.step + 1,
-    )
-    return Attempt(found, gradients, moved, sound, new._replace(averages=averaged(task.train.ema, new)))
+    moved, optimizer, taken = task.optimizer.step(allowed, gradients, state.optimizer, trained)
+    new = _after(state, found, moved, optimizer)
+    return accepted(task, taken, new, state._replace(parameters=new.parameters, optimizer=optimizer))
+
+
+def _after(state: State, found: "Found", moved: Arrays, optimizer: Any) -> State:
+    parameters = {**state.parameters, **moved}
+    return state._replace(parameters=parameters, statistics=found.statistics, optimizer=optimizer, step=state.step + 1)
+
+
+def _is_finite(task: Task, found: "Found", gradients: Arrays, new: State) -> Array:
+    """Whether the loss, the gradients, and all numbers of the state after the step are finite.
+
+    Of both gradients and weights: Lion takes the sign of an infinite gradient, and a step can overflow that began
+    finite. Of moments, for Adam's can overflow where the weights do not move.
+    """
+    moved = _of(task.trained, new.parameters)
+    return all_finite((found.loss, gradients, moved, new.statistics, new.optimizer, new.averages))
 
 
 def accepted(task: Task, good: Array, new: State, old: State) -> State:

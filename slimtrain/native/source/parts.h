@@ -1,11 +1,12 @@
 // Work in equal parts on the threads that XLA keeps anyway: no second pool, nothing that spins beside it.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -81,22 +82,28 @@ void in_pieces(xla::ffi::ThreadPool& pool, const std::vector<int64_t>& ends, int
 }
 
 // Memory of one thread for one purpose, kept from call to call. `which` parts buffers that are in use at once.
+//
+// Mapped, not of the heap: there it would come to lie behind the block that XLA computes in, and glibc before 2.38 does
+// not find that block's place again when something is behind it.
 inline void* kept(int which, size_t bytes) {
-  struct Free {
-    void operator()(void* memory) const { free(memory); }
-  };
-  static thread_local std::unique_ptr<void, Free> memory[8];
-  static thread_local size_t sizes[8] = {};
-  if (sizes[which] < bytes) {
-    memory[which].reset();
-    sizes[which] = (bytes + 4095) / 4096 * 4096;
-    memory[which].reset(aligned_alloc(4096, sizes[which]));
-    if (!memory[which]) {
-      sizes[which] = 0;
-      throw std::bad_alloc();
+  struct Mapped {
+    void* at = nullptr;
+    size_t size = 0;
+    void resize(size_t bytes) {
+      if (at) munmap(at, size);
+      at = nullptr, size = 0;
+      void* found = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (found == MAP_FAILED) throw std::bad_alloc();
+      at = found, size = bytes;
+      madvise(at, size, MADV_HUGEPAGE);
     }
-  }
-  return memory[which].get();
+    ~Mapped() {
+      if (at) munmap(at, size);
+    }
+  };
+  static thread_local Mapped memory[8];
+  if (memory[which].size < bytes) memory[which].resize((bytes + 4095) / 4096 * 4096);
+  return memory[which].at;
 }
 
 // Adds up what work(first example, number of examples, sums [size]) finds of each part of a batch, in the parts' order,
