@@ -36,6 +36,8 @@ TARGETS = (
     "channel_products",
     "max_pool",
     "max_pool_gradient",
+    "response",
+    "response_gradient",
 )
 """What the library defines, each `slimtrain_<name>`."""
 TIMEOUT = 300

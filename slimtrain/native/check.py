@@ -43,7 +43,12 @@ def main(library: str) -> None:
     for case in CASES:
         for name, got, want in _convolutions(jax, random, *case):
             _agree(f"{name} of {case}", got, want)
-    for name, got, want in (*_sums(jax, random), *_choices(jax, random), *_momentum(jax, random)):
+    for name, got, want in (
+        *_sums(jax, random),
+        *_choices(jax, random),
+        *_momentum(jax, random),
+        *_responses(jax, random),
+    ):
         _agree(name, got, want)
 
 
@@ -200,6 +205,23 @@ def _momentum(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
             yield f"momentum's choice at {bad}", 1 - np.float64(taken), np.array(1.0)
             same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(got, spoilt[: 2 * count], strict=True))
             yield "what momentum leaves", np.float64(same), np.array(1.0)
+
+
+def _responses(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
+    """Of channels in whole vectors and not, and of fewer than there are neighbours."""
+    for channels, radius, quarters in ((64, 4, 3), (37, 5, 2), (3, 4, 3), (1, 0, 2)):
+        x, dy = (random.standard_normal((7, 29, channels)).astype(np.float32) for _ in range(2))
+        words = {"radius": np.int64(radius), "bias": np.float32(1.5), "alpha": np.float32(0.25)}
+        like = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        one, change = x.astype(np.float64), dy.astype(np.float64)
+        near = abs(np.subtract.outer(np.arange(channels), np.arange(channels))) <= radius
+        base = 1.5 + 0.25 * one**2 @ near
+        power = base ** (-quarters / 4)
+        got = jax.ffi.ffi_call("slimtrain_response", like)(x, quarters=np.int64(quarters), **words)
+        yield "response", got, one * power
+        got = jax.ffi.ffi_call("slimtrain_response_gradient", like)(x, dy, quarters=np.int64(quarters), **words)
+        shared = (change * one * power / base) @ near
+        yield "response_gradient", got, change * power - 0.125 * quarters * one * shared
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def with_target(
     Args:
         name: of the target.
         plain: takes arrays, the target's if they are of float32, and static values by name; gives one.
-        told: from these values, the target's attributes: whole numbers and tuples of them.
+        told: from these values, the target's attributes: numbers and tuples of whole ones.
         like: the form of what comes out, from what goes in; by default `plain` is traced for it.
         several: it gives a list.
         place: the argument whose place the first of a list takes, the next one that of the next, as far as they are
@@ -56,8 +56,9 @@ def on_one_device(context: Any) -> bool:
 
 
 def attributes(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Whole numbers and tuples of them as a target takes them."""
-    return {name: np.int64(n) if isinstance(n, int) else np.array(n, np.int64) for name, n in numbers.items()}
+    """Numbers and tuples of whole ones as a target takes them."""
+    kinds = {int: np.int64, float: np.float32}
+    return {name: kinds.get(type(n), partial(np.array, dtype=np.int64))(n) for name, n in numbers.items()}
 
 
 def described(primitive: Any, plain: Plain, shaped: Callable[..., Any], lowered: Callable[..., Any]) -> None:

@@ -15,6 +15,7 @@ from slimtrain.config.values import (
 from slimtrain.lazy import Array, jax, jnp, lax
 from slimtrain.net.components import relu, zeros
 from slimtrain.net.layers.common import along, channel_axis, need_floating, need_rank
+from slimtrain.net.responses import local_response
 from slimtrain.net.scope import LayerError, Scope, shown
 
 
@@ -185,18 +186,7 @@ def lrn(
     Source: tf.nn.local_response_normalization (Krizhevsky et al., 2012).
     """
     need_rank("lrn", inputs, 4)
-    window, reach = (1, 1, 1, 2 * depth_radius + 1), ((0, 0), (0, 0), (0, 0), (depth_radius, depth_radius))
-    squares: Array = lax.reduce_window(jnp.square(inputs), 0.0, lax.add, window, (1, 1, 1, 1), reach)
-    return inputs * _to_minus(bias + alpha * squares, beta)
-
-
-def _to_minus(base: Array, beta: float) -> Array:
-    """base to the power of -beta; by square roots for the usual ones, which CPUs have an instruction for."""
-    if beta == 0.5:
-        return lax.rsqrt(base)
-    if beta == 0.75:
-        return lax.rsqrt(base * jnp.sqrt(base))
-    return jnp.power(base, -beta)
+    return local_response(inputs, depth_radius, bias, alpha, beta)
 
 
 @layer(scope="spatial_softmax")
