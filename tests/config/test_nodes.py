@@ -3,13 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slimtrain.config.nodes import Key, Node, make, plain, walk
+from slimtrain.config.nodes import TEXT_SIZE, Key, Node, make, plain, walk
 from slimtrain.errors import Mark
 
 HERE = Mark("net.yaml", 3, 5)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=TEXT_SIZE - 1),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=TEXT_SIZE - 1), inner),
     max_leaves=20,
 )
 
@@ -24,6 +24,10 @@ def test_size_counts_what_walk_visits_and_all_stand_in_one_place(value):
     node = make(value, HERE)
     assert node.size == len(list(walk(node)))
     assert {n.mark for n in walk(node)} == {HERE}
+
+
+def test_long_texts_and_keys_count_as_several():
+    assert [make(v, HERE).size for v in ("a" * 99, "a" * 100, "a" * 250, {"a" * 100: 1})] == [1, 2, 3, 3]
 
 
 def test_depth_counts_levels():
