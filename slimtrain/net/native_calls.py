@@ -57,8 +57,7 @@ def on_one_device(context: Any) -> bool:
 
 def attributes(numbers: dict[str, Any]) -> dict[str, Any]:
     """Numbers and tuples of whole ones as a target takes them."""
-    kinds = {int: np.int64, float: np.float32}
-    return {name: kinds.get(type(n), partial(np.array, dtype=np.int64))(n) for name, n in numbers.items()}
+    return {name: _attribute(number) for name, number in numbers.items()}
 
 
 def described(primitive: Any, plain: Plain, shaped: Callable[..., Any], lowered: Callable[..., Any]) -> None:
@@ -83,6 +82,12 @@ def described(primitive: Any, plain: Plain, shaped: Callable[..., Any], lowered:
     batching.primitive_batchers[primitive] = mapped
     mlir.register_lowering(primitive, mlir.lower_fun(plain, multiple_results=several))
     mlir.register_lowering(primitive, lowered, platform="cpu")
+
+
+def _attribute(number: Any) -> Any:
+    if isinstance(number, float):
+        return np.float32(number)
+    return np.int64(number) if isinstance(number, int) else np.array(number, np.int64)
 
 
 def _traced(plain: Plain, *arrays: Any, **static: Any) -> Any:
