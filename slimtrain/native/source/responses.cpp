@@ -19,7 +19,8 @@ namespace {
 namespace ffi = xla::ffi;
 using Values = ffi::Buffer<ffi::F32>;
 
-constexpr int64_t together = 8, most_parts = 16, share = 64;  // pixels; parts; pixels in a part at least
+constexpr int64_t together = 8;  // pixels
+constexpr int64_t share = 64;    // pixels below which a second thread gains nothing
 
 struct Response {
   int64_t channels, radius;
@@ -132,11 +133,7 @@ void differentiate(const Response& of, const float* x, const float* dy, int64_t 
 template <typename Work>
 void by_pixels(ffi::ThreadPool& pool, const Response& of, const Values& x, const Work& work) {
   const int64_t pixels = of.channels ? static_cast<int64_t>(x.element_count()) / of.channels : 0;
-  const int64_t parts = std::max<int64_t>(1, std::min(most_parts, pixels / share));
-  in_parts(pool, parts, [&](int64_t part) {
-    const int64_t from = begin_of(part, parts, pixels);
-    work(from * of.channels, begin_of(part + 1, parts, pixels) - from);
-  });
+  in_pieces(pool, {pixels}, share, [&](size_t, int64_t first, int64_t last) { work(first * of.channels, last - first); });
 }
 
 ffi::Error response(ffi::ThreadPool pool, Values x, ffi::Result<Values> y, int64_t radius, float bias, float alpha,
