@@ -38,10 +38,43 @@ print(json.dumps({"told": told, "faults": counts, "resident": size}))
 """
 
 
+GIVEN_BACK = """
+import json, mmap, resource
+from slimtrain.memory import give_back, keep
+
+keep()
+PAGE = mmap.PAGESIZE
+
+def taken(size):
+    block = bytearray(size)
+    block[::PAGE] = bytes(len(block) // PAGE)
+    return block
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * PAGE
+
+blocks = [taken(1 << 20) for _ in range(200)]
+end = taken(100 << 20)
+pins = blocks[::20]
+del blocks, end
+before = resident()
+give_back()
+after, began = resident(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+end = taken(100 << 20)
+faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - began
+print(json.dumps({"before": before, "after": after, "faults": faults}))
+"""
+
+
 def rounds(limit=0, **variables):
     """What a process says that takes and frees two buffers three times, and once more in a thread."""
+    return process(ROUNDS, str(limit), **variables)
+
+
+def process(code, *arguments, **variables):
+    """What a process of its own prints, in an environment that says nothing of the allocator."""
     own = {n: v for n, v in os.environ.items() if not n.startswith(("MALLOC_", "GLIBC_", VARIABLE))}
-    command = [sys.executable, "-c", ROUNDS, str(limit)]
+    command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, env=own | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -54,6 +87,13 @@ def test_the_second_round_costs_no_page_faults():
     assert max(found["faults"][1:]) < 500, found
     plain = rounds(**{VARIABLE: "0"})
     assert min(plain["faults"][1:3]) > 20_000, plain
+
+
+@pytest.mark.skipif(not GLIBC, reason="glibc's allocator")
+def test_what_is_free_amid_what_is_in_use_is_given_back():
+    found = process(GIVEN_BACK)
+    assert found["before"] - found["after"] > 90 << 20, found
+    assert found["faults"] < 500, found
 
 
 @pytest.mark.skipif(not GLIBC, reason="glibc's allocator")

@@ -28,6 +28,7 @@ MAY = {
         *("train", "net", "config", "data", "store", "errors", "lazy", "backend"),
         "cache",
         "machine",
+        "memory",
         "native",
         "programs",
         "__init__",

@@ -21,6 +21,7 @@ from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.stream import Stream, evaluation, training
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.jobs.training import Job, train
+from slimtrain.memory import give_back
 from slimtrain.store.rundir import lock, need_new
 from slimtrain.train.devices import compile_ahead, compiled_train_step, memory_of
 from slimtrain.train.step import State, blank, start
@@ -86,6 +87,7 @@ def fit(request: Request, talk: Talk = QUIET) -> Fitted:
         if calls is None:
             leave(keeper, begun.state, stop, again)
         keeper.finish()
+        give_back()
         if request.deterministic and first < parts.total:
             _try_twice(feeding, calls, begun.state, first)
         evaluate = runner(parts.task, judging, calls.evaluate) if judging is not None else None

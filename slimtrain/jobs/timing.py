@@ -21,6 +21,7 @@ from slimtrain.jobs.starting import need_ready
 from slimtrain.jobs.talk import QUIET, Talk
 from slimtrain.lazy import jax, jnp
 from slimtrain.machine import cores
+from slimtrain.memory import give_back
 from slimtrain.net.graph import forward
 from slimtrain.net.passes import apply, declare, init
 from slimtrain.train.devices import (
@@ -93,6 +94,7 @@ def _step_times(task: Task, seed: int, fields: Any, count: int, operations: int)
     multiply, product_operations = product()
     held = [start(task, seed)]
     runs = [stepper(train, held, fields), lambda: evaluate(held[0].parameters, held[0].statistics, fields), multiply]
+    give_back()
     trained, evaluated, multiplied = in_turns(runs, count)
     peak = gflops(product_operations, multiplied["min"])
     rate = gflops(operations, trained["min"])

@@ -19,10 +19,18 @@ WIDEST = 16
 
 
 class State(NamedTuple):
-    """Whether the native part is in use, and a sentence for people: which, or why not and what to do."""
+    """The native part: how many floats its vectors have, 0 where it is not in use, and a sentence for people.
 
-    ready: bool
+    The sentence says which it is, or why there is none and what to do.
+    """
+
+    lanes: int
     told: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is in use."""
+        return bool(self.lanes)
 
 
 _loading = threading.Lock()
@@ -32,6 +40,11 @@ _known: list[State] = []
 def ready() -> bool:
     """Whether JAX knows the native part's targets; the first call builds and loads them."""
     return state().ready
+
+
+def lanes() -> int:
+    """Floats in the vectors that the native part's own kernels work on, 4, 8 or 16; 0 where it is not in use."""
+    return state().lanes
 
 
 def state(building: Callable[[], None] = lambda: None) -> State:
@@ -48,10 +61,10 @@ def state(building: Callable[[], None] = lambda: None) -> State:
 
 def _loaded(building: Callable[[], None]) -> State:
     if os.environ.get(SWITCH) == "0":
-        return State(False, f"convolutions: XLA ({SWITCH}=0)")
+        return State(0, f"convolutions: XLA ({SWITCH}=0)")
     try:
         library = build.library(building)
-        build.register(library)
+        found = build.register(library)
     except build.Unavailable as reason:
-        return State(False, f"convolutions: XLA ({reason})")
-    return State(True, f"convolutions: oneDNN and kernels of our own ({library})")
+        return State(0, f"convolutions: XLA ({reason})")
+    return State(found, f"convolutions: oneDNN and kernels of our own ({library})")

@@ -105,8 +105,8 @@ def library(building: Callable[[], None]) -> Path:
     return path
 
 
-def register(library: Path) -> None:
-    """Tells JAX the library's targets, for CPUs."""
+def register(library: Path) -> int:
+    """Tells JAX the library's targets, for CPUs; gives the number of floats in its vectors."""
     import jax
 
     try:
@@ -117,6 +117,7 @@ def register(library: Path) -> None:
         target = f"slimtrain_{name}"
         capsule = jax.ffi.pycapsule(getattr(loaded, target))  # type: ignore[no-untyped-call]
         jax.ffi.register_ffi_target(target, capsule, platform="cpu")
+    return int(loaded.slimtrain_lanes())
 
 
 def _compiler() -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from slimtrain.lazy import Array, jax
-from slimtrain.native import ready
+from slimtrain.native import lanes
 from slimtrain.net.choice import KINDS, Kind, Way, choose
 from slimtrain.net.geometry import Geometry, Shape
 from slimtrain.net.lowerings import WAYS, custom_call
@@ -33,7 +33,7 @@ def weights_gradient(inputs: Array, outputs: Array, geometry: Geometry) -> Array
 
 def chosen(kind: Kind, geometry: Geometry, dtype: str) -> Way:
     """The way that one of the three takes on one CPU of this machine."""
-    return choose(kind, geometry, dtype, ready())
+    return choose(kind, geometry, dtype, lanes())
 
 
 def kind_of(primitive: Any) -> Kind | None:

@@ -31,13 +31,15 @@ def arrays():
 
 
 @pytest.mark.skipif(not native.ready(), reason="there is no native part here")
-def test_each_layer_has_its_ways(arrays):
+@pytest.mark.parametrize("lanes, second", [(8, "direct/direct/products"), (16, "onednn")])
+def test_each_layer_has_its_ways(arrays, lanes, second, monkeypatch):
+    monkeypatch.setattr("slimtrain.net.bilinear.lanes", lambda: lanes)
     found = ways(jax.jit(jax.grad(net)), *arrays)
     assert found["net/conv1"] == "onednn"
-    assert found["net/conv2"] == "direct/direct/products"
+    assert found["net/conv2"] == second
     assert set(found) == {"net/conv1", "net/conv2", "net/up"}
 
 
 def test_without_the_native_part_they_are_xlas(arrays, monkeypatch):
-    monkeypatch.setattr("slimtrain.net.bilinear.ready", lambda: False)
+    monkeypatch.setattr("slimtrain.net.bilinear.lanes", lambda: 0)
     assert "onednn" not in " ".join(ways(jax.grad(net), *arrays).values())

@@ -38,7 +38,7 @@ def shapes(inputs, weights, stride):
     ],
 )
 def test_without_the_native_part(kind, of, way):
-    assert choose(kind, shapes(*of), "float32", native=False) == way
+    assert choose(kind, shapes(*of), "float32", 0) == way
 
 
 @pytest.mark.parametrize(
@@ -47,31 +47,40 @@ def test_without_the_native_part(kind, of, way):
         *((kind, MOBILENET, "onednn") for kind in KINDS),
         *((kind, RESNET_50_LAST, "product") for kind in KINDS),
         *((kind, RESNET_50_REDUCE, "onednn") for kind in KINDS),
-        ("weights_gradient", RESNET_20, "products"),
-        ("weights_gradient", ((16, 14, 14, 256), (1, 1, 256, 1024), 1), "products"),
+        ("forward", DOWN, "direct"),
+        ("weights_gradient", RESNET_50_STEM, "products"),
     ],
 )
-def test_with_the_native_part(kind, of, way):
-    assert choose(kind, shapes(*of), "float32", native=True) == way
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_with_the_native_part(kind, of, way, lanes):
+    assert choose(kind, shapes(*of), "float32", lanes) == way
 
 
-@pytest.mark.parametrize("native", [False, True])
-def test_half_precision_and_empty_batches_are_left_to_xla(native):
-    assert choose("forward", shapes(*MOBILENET), "bfloat16", native) == "xla"
-    assert choose("forward", shapes((0, 8, 8, 4), (1, 1, 4, 4), 1), "float32", native) == "xla"
+@pytest.mark.parametrize("lanes, kernels", [(4, "own"), (8, "own"), (16, "onednn")])
+def test_the_widest_vectors_are_left_to_onednn(lanes, kernels):
+    ways = [choose(kind, shapes(*RESNET_20), "float32", lanes) for kind in KINDS]
+    expand = choose("weights_gradient", shapes((16, 14, 14, 256), (1, 1, 256, 1024), 1), "float32", lanes)
+    own = ["direct", "direct", "products", "products"]
+    assert [*ways, expand] == (own if kernels == "own" else ["onednn"] * 4)
+
+
+@pytest.mark.parametrize("lanes", [0, 8, 16])
+def test_half_precision_and_empty_batches_are_left_to_xla(lanes):
+    assert choose("forward", shapes(*MOBILENET), "bfloat16", lanes) == "xla"
+    assert choose("forward", shapes((0, 8, 8, 4), (1, 1, 4, 4), 1), "float32", lanes) == "xla"
 
 
 @settings(max_examples=300)
 @given(of=geometries())
 def test_the_way_chosen_takes_the_shape(of):
     for kind in KINDS:
-        for native in (False, True):
-            way = choose(kind, of, "float32", native)
+        for lanes in (0, 4, 8, 16):
+            way = choose(kind, of, "float32", lanes)
             assert kind in NATIVE[way] if way in NATIVE else kind in WAYS[way]
             assert way not in FITS or FITS[way](kind, of)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kernel_of_many_taps_is_not_written_out(kind):
-    assert choose(kind, shapes((2, 64, 64, 8), (31, 31, 1, 8), 1), "float32", native=False) == "xla"
-    assert choose(kind, shapes((2, 64, 64, 3), (31, 31, 3, 8), 1), "float32", native=False) == "xla"
+    assert choose(kind, shapes((2, 64, 64, 8), (31, 31, 1, 8), 1), "float32", 0) == "xla"
+    assert choose(kind, shapes((2, 64, 64, 3), (31, 31, 3, 8), 1), "float32", 0) == "xla"
