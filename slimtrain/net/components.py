@@ -7,6 +7,7 @@ from typing import Any, Literal
 from slimtrain.config.catalog import activation, initializer, regularizer
 from slimtrain.config.values import NonNegative, Number, Positive, RegularizerList
 from slimtrain.lazy import Array, jax, jnp
+from slimtrain.net.sums import square_sum
 
 
 @activation()
@@ -256,7 +257,7 @@ def l2(weights: Array, *, scale: NonNegative) -> Array:
     Args:
         scale: factor from 0.
     """
-    return scale * 0.5 * jnp.sum(jnp.square(weights))
+    return scale * 0.5 * square_sum(weights)
 
 
 @regularizer()

@@ -1,4 +1,4 @@
-"""Sums over all pixels of each channel: what batch norms and biases need, in one pass over the data.
+"""Sums over all pixels of each channel, and of all squares: what batch norms, biases and penalties need, in one pass.
 
 XLA sums columns on CPUs slowly, in one thread. Without the native part a few rows are first taken together there, which
 is elementwise work that all cores share, and the sums go over what is left.
@@ -6,13 +6,15 @@ is elementwise work that all cores share, and the sums go over what is left.
 
 from collections.abc import Sequence
 from functools import reduce
-from math import prod
+from math import gcd, prod
 
 from slimtrain.lazy import Array, jax, jnp, lax
 from slimtrain.net.native_calls import with_target
 
 MOST, LEAST, LEFT = 8, 4, 32
 """Rows to take together, at most and at least, and how many groups must be left for it to gain anything."""
+COLUMNS = 128
+"""Columns to sum an array of any shape in, or as many as divide it."""
 
 
 def _powers(values: Array, shift: Array) -> Array:
@@ -62,6 +64,20 @@ def add_channels(values: Array, biases: Array) -> Array:
     function = jax.custom_vjp(lambda values, biases: values + biases)
     function.defvjp(added, back)
     return function(values, biases)  # type: ignore[no-any-return]
+
+
+def square_sum(values: Array) -> Array:
+    """The sum of the squares of an array's values, a scalar; its gradient is 2 * values."""
+    columns = gcd(values.size, COLUMNS)
+
+    def summed(values: Array) -> Array:
+        return channel_powers(values.reshape(-1, columns), jnp.zeros(columns, values.dtype))[1].sum()  # type: ignore[no-any-return]
+
+    if not values.size:
+        return jnp.zeros((), values.dtype)
+    function = jax.custom_vjp(summed)
+    function.defvjp(lambda values: (summed(values), values), lambda values, gradient: (2 * gradient * values,))
+    return function(values)
 
 
 def _totals(ones: Array, twos: Array) -> Array:

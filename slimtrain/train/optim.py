@@ -7,6 +7,7 @@ from typing import Any
 from slimtrain.config.catalog import optimizer
 from slimtrain.config.values import Fraction, NonNegative, NonPositive, Positive, Schedule
 from slimtrain.lazy import Array, jnp, optax
+from slimtrain.net.sums import square_sum
 from slimtrain.train.taking import AtOnce, momentum_step
 from slimtrain.train.tf1 import ftrl_steps, scale_by_tf_adadelta, scale_by_tf_adagrad, scale_by_tf_adam
 
@@ -217,12 +218,17 @@ def clipped(gradients: Gradients, each: float, together: float) -> Gradients:
     refused, where gradients of zero would pass for a step.
     """
     if each:
-        gradients = {n: _clip(g, optax.tree.norm(g), each) for n, g in gradients.items()}
+        gradients = {n: _clip(g, _norm(g), each) for n, g in gradients.items()}
     if together:
-        norm = optax.tree.norm(gradients)
+        norm = _norm(*gradients.values())
         norm = jnp.where(jnp.isfinite(norm), norm, jnp.nan)
         gradients = {n: _clip(g, norm, together) for n, g in gradients.items()}
     return gradients
+
+
+def _norm(*gradients: Array) -> Array:
+    """The L2 norm of arrays taken together."""
+    return jnp.sqrt(sum(map(square_sum, gradients), start=jnp.float32(0.0)))
 
 
 def _clip(gradient: Array, norm: Array, limit: float) -> Array:

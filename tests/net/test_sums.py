@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jax.sharding import NamedSharding, PartitionSpec
 from nets import numbers
 
-from slimtrain.net.sums import add_channels, channel_powers, channel_products
+from slimtrain.net.sums import add_channels, channel_powers, channel_products, square_sum
 
 
 def wanted(a, b, shift):
@@ -59,3 +59,19 @@ def test_a_bias_has_the_sum_of_the_gradients(dtype):
     of_values, of_biases = pull(jnp.ones_like(outputs))
     np.testing.assert_array_equal(of_values, jnp.ones_like(values))
     np.testing.assert_array_equal(of_biases, jnp.full(5, 12, dtype))
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, 40), min_size=0, max_size=4))
+def test_squares_of_any_shape_are_summed(shape):
+    values = numbers(*shape)
+    total, gradient = jax.value_and_grad(square_sum)(jnp.asarray(values))
+    np.testing.assert_allclose(total, np.square(values, dtype=np.float64).sum(), 1e-6)
+    np.testing.assert_array_equal(gradient, 2 * values)
+
+
+def test_what_is_not_finite_shows_in_a_sum_of_squares():
+    for odd in (np.nan, np.inf, 1e30):
+        values = np.ones((32, 33), np.float32)
+        values[7, 7] = odd
+        assert not np.isfinite(square_sum(jnp.asarray(values)))
