@@ -159,6 +159,12 @@ def heeds(pid, number):
     return int(caught[1], 16) >> (number - 1) & 1
 
 
+@pytest.mark.parametrize("module", ["slimtrain", "slimtrain.cli"])
+def test_it_runs_as_a_module(module):
+    done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("Usage: slimtrain"), done
+
+
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_soon_after_the_start_leaves_with_its_code(tmp_path, number, code):
     words = [sys.executable, "-m", "slimtrain.cli", "fit", DIGITS]

@@ -1,5 +1,5 @@
-// Convolutions of few channels, and their gradients by the inputs where the stride is 1: a tile of outputs, `tall` pixels
-// by two vectors of channels, stays in registers over the whole kernel.
+// Convolutions of few channels, and their gradients by the inputs where the stride is 1: a tile of outputs, `tall`
+// pixels by two vectors of channels, stays in registers over the whole kernel.
 
 #include "parts.h"
 #include "plane.h"
@@ -76,7 +76,8 @@ void band(const Plane& p, const float* x, const float* w, int64_t example, int64
       float* to = y + ((example * p.rows + row) * p.columns) * p.out + out;
       for (int64_t tile = 0; tile < tiles; ++tile) {  // of even heights: a small last one would waste registers
         const int64_t column = begin_of(tile, tiles, p.columns), end = begin_of(tile + 1, tiles, p.columns);
-        tile_of<OutputsOf>(end - column, pair)(from + column * step, w + out * depth, kernel, step, to + column * p.out, p.out);
+        tile_of<OutputsOf>(end - column, pair)(from + column * step, w + out * depth, kernel, step,
+                                               to + column * p.out, p.out);
       }
     }
   }

@@ -1,7 +1,8 @@
 // Local response normalization over the channels of each pixel, x / (bias + alpha * sum of squares) ^ beta, and its
 // gradient; beta is 2 or 3 quarters, which square roots make.
 //
-// Some pixels are taken together: what a step of them writes is in the cache when the next one reads it, not on the way.
+// Some pixels are taken together: what a step of them writes is in the cache when the next one reads it, not on the
+// way.
 
 #if defined(__AVX__)
 #include <immintrin.h>
@@ -133,14 +134,16 @@ void differentiate(const Response& of, const float* x, const float* dy, int64_t 
 template <typename Work>
 void by_pixels(ffi::ThreadPool& pool, const Response& of, const Values& x, const Work& work) {
   const int64_t pixels = of.channels ? static_cast<int64_t>(x.element_count()) / of.channels : 0;
-  in_pieces(pool, {pixels}, share, [&](size_t, int64_t first, int64_t last) { work(first * of.channels, last - first); });
+  in_pieces(pool, {pixels}, share,
+            [&](size_t, int64_t first, int64_t last) { work(first * of.channels, last - first); });
 }
 
 ffi::Error response(ffi::ThreadPool pool, Values x, ffi::Result<Values> y, int64_t radius, float bias, float alpha,
                     int64_t quarters) try {
   const Response of = {x.dimensions().back(), radius, bias, alpha};
   const auto run = quarters == 3 ? normalize<3> : normalize<2>;
-  by_pixels(pool, of, x, [&](int64_t at, int64_t pixels) { run(of, x.typed_data() + at, pixels, y->typed_data() + at); });
+  by_pixels(pool, of, x,
+            [&](int64_t at, int64_t pixels) { run(of, x.typed_data() + at, pixels, y->typed_data() + at); });
   return ffi::Error::Success();
 } catch (const std::exception& error) {
   return ffi::Error::Internal(error.what());
