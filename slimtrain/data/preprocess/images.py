@@ -3,6 +3,7 @@
 A function that takes `random` is an augmentation: it runs in training only.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,12 @@ def standardize(images: Images, *, mean: Numbers, std: Numbers = (1.0,)) -> Imag
     means, stds = _per_channel("mean", mean, images), _per_channel("std", std, images)
     if not np.all(stds > 0):
         raise DataError(Problem("standardize", f"std is {list(std)}", "give standard deviations above 0"))
-    centered: Images = np.subtract(images, means, dtype=np.float32)
-    centered /= stds
-    return centered
+    # A row of pixels at a time: along an axis of three numpy takes five times as long.
+    *leading, across, channels = (1, *images.shape)
+    rows = images.reshape((*leading, across * channels))
+    centered: Images = np.subtract(rows, np.tile(means, across), dtype=np.float32)
+    centered /= np.tile(stds, across)
+    return centered.reshape(images.shape)
 
 
 @preprocess()
@@ -67,7 +71,7 @@ def random_flip_left_right(images: Images, random: np.random.Generator) -> Image
     """Mirrors each image, left to right, with probability one half."""
     _check_rank("random_flip_left_right", images)
     flipped, chosen = images.copy(), random.random(len(images)) < 0.5
-    flipped[chosen] = images[chosen, :, ::-1]
+    _pixels(flipped)[chosen] = _pixels(images)[chosen, :, ::-1]
     return flipped
 
 
@@ -80,12 +84,25 @@ def random_crop(images: Images, random: np.random.Generator, *, pad: Count = 4) 
     """
     _check_rank("random_crop", images)
     count, height, width = images.shape[:3]
-    border = ((0, 0), (pad, pad), (pad, pad)) + ((0, 0),) * (images.ndim - 3)
-    top, left = random.integers(0, 2 * pad + 1, (2, count, 1))
-    rows, columns = top + np.arange(height), left + np.arange(width)
-    padded = np.pad(images, border)
-    cropped: Images = padded[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    down, across = ([_moved(by, size) for by in range(pad, -pad - 1, -1)] for size in (height, width))
+    tops, lefts = random.integers(0, 2 * pad + 1, (2, count, 1))[..., 0].tolist()
+    cropped = np.zeros_like(images)
+    for to, image, top, left in zip(cropped, images, tops, lefts, strict=True):
+        (rows, of_rows), (columns, of_columns) = down[top], across[left]
+        to[rows, columns] = image[of_rows, of_columns]
     return cropped
+
+
+def _moved(by: int, size: int) -> tuple[slice, slice]:
+    """Where what is left of an axis of a size comes to lie that is moved by so much, and where it was."""
+    left, to, of = max(size - abs(by), 0), max(by, 0), max(-by, 0)
+    return slice(to, to + left), slice(of, of + left)
+
+
+def _pixels(images: Images) -> Images:
+    """[N, H, W], the same memory where that is whole: a pixel's channels as one item, which numpy moves at once."""
+    pixel = np.dtype((np.void, images.itemsize * prod(images.shape[3:])))
+    return np.ascontiguousarray(images).reshape((*images.shape[:3], -1)).view(pixel)[..., 0]
 
 
 def _per_channel(name: str, numbers: Numbers, images: Images) -> NDArray[np.float32]:
@@ -93,7 +110,7 @@ def _per_channel(name: str, numbers: Numbers, images: Images) -> NDArray[np.floa
     if len(numbers) not in (1, channels):
         what = f"{name} has {len(numbers)} numbers, the images have {channels} channels"
         raise DataError(Problem("standardize", what, f"give 1 or {channels} numbers"))
-    return np.array(numbers, np.float32)
+    return np.resize(np.array(numbers, np.float32), channels)
 
 
 def _check_rank(name: str, images: Images) -> None:
