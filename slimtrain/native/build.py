@@ -25,7 +25,9 @@ LIBRARY = "slimtrain.so"
 TARGETS = (
     "all_finite",
     "kept_unless",
+    "descent",
     "momentum",
+    "adam",
     "direct_forward",
     "direct_input_gradient",
     "onednn_forward",

@@ -46,7 +46,7 @@ def main(library: str) -> None:
     for name, got, want in (
         *_sums(jax, random),
         *_choices(jax, random),
-        *_momentum(jax, random),
+        *_optimizers(jax, random),
         *_responses(jax, random),
     ):
         _agree(name, got, want)
@@ -174,37 +174,53 @@ def _choices(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
             yield f"kept_unless of {good}", got, want
 
 
-def _momentum(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
-    for nesterov in (0, 1):
+def _momentum(nesterov: int, gradient: Values, moment: Values, value: Values) -> tuple[Values, ...]:
+    moment = 0.5 * moment + gradient
+    return moment, value - 0.25 * (0.5 * moment + gradient if nesterov else moment)
+
+
+def _adam(gradient: Values, mean: Values, square: Values, value: Values) -> tuple[Values, ...]:
+    mean, square = 0.5 * mean + 0.375 * gradient, 0.75 * square + 0.125 * gradient**2
+    return mean, square, value - 0.25 * 2.0 * mean / (np.sqrt(square) + 0.0625)
+
+
+RULES: tuple[tuple[str, dict[str, Any], tuple[float, ...], int, Any], ...] = (
+    # target, its attributes, its factors, kinds of moments, (gradient, *moments, value) -> (*moments, value)
+    ("descent", {}, (0.25,), 0, lambda gradient, value: (value - 0.25 * gradient,)),
+    ("momentum", {"nesterov": np.int64(0)}, (0.25, 0.5), 1, partial(_momentum, 0)),
+    ("momentum", {"nesterov": np.int64(1)}, (0.25, 0.5), 1, partial(_momentum, 1)),
+    ("adam", {}, (0.25, 2.0, 0.5, 0.375, 0.75, 0.125, 0.0625), 2, _adam),
+)
+
+
+def _optimizers(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
+    for name, words, factors, moments, rule in RULES:
         sizes = (5, 100_003, 70_000)
-        count = len(sizes)
-        arrays = [random.standard_normal(size).astype(np.float32) for size in 3 * sizes]
-        likes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays[: 2 * count]]
-        places = {1 + place: place for place in range(2 * count)}
-        call = partial(
-            jax.ffi.ffi_call(
-                "slimtrain_momentum", [*likes, jax.ShapeDtypeStruct((), np.bool_)], input_output_aliases=places
-            ),
-            nesterov=np.int64(nesterov),
-        )
-        by = np.array([0.25, 0.5, 0], np.float32)
+        count, written = len(sizes), moments + 1
+        arrays = [random.standard_normal(size).astype(np.float32) for size in (written + 1) * sizes]
+        if name == "adam":
+            arrays[count : 2 * count] = map(np.abs, arrays[count : 2 * count])
+        likes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays[: written * count]]
+        places = {1 + place: place for place in range(written * count)}
+        likes.append(jax.ShapeDtypeStruct((), np.bool_))
+        call = partial(jax.ffi.ffi_call(f"slimtrain_{name}", likes, input_output_aliases=places), **words)
+        by, not_allowed = (np.array([allowed, *factors], np.float32) for allowed in (0, np.nan))
         *got, taken = call(by, *arrays)
-        yield "momentum's choice", taken, np.array(1.0)
-        moments, values, gradients = (
-            [a.astype(np.float64) for a in arrays[part * count : (part + 1) * count]] for part in range(3)
-        )
-        for i, (before, value, gradient) in enumerate(zip(moments, values, gradients, strict=True)):
-            moment = 0.5 * before + gradient
-            yield "momentum's moments", got[i], moment
-            yield "momentum's values", got[count + i], value - 0.25 * (0.5 * moment + gradient if nesterov else moment)
+        yield f"{name}'s choice", taken, np.array(1.0)
+        exact = [a.astype(np.float64) for a in arrays]
+        for i in range(count):
+            *before, gradient = exact[i::count]
+            for part, want in enumerate(rule(gradient, *before)):
+                yield f"{name}'s result {part}", got[part * count + i], want
         for bad, place in product((np.nan, np.inf), range(-1, len(arrays))):
             spoilt = list(arrays)
             if place >= 0:
                 spoilt[place] = np.append(arrays[place][1:], np.float32(bad))
-            *got, taken = call(by if place >= 0 else np.array([0.25, 0.5, np.nan], np.float32), *spoilt)
-            yield f"momentum's choice at {bad}", 1 - np.float64(taken), np.array(1.0)
-            same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(got, spoilt[: 2 * count], strict=True))
-            yield "what momentum leaves", np.float64(same), np.array(1.0)
+            *got, taken = call(by if place >= 0 else not_allowed, *spoilt)
+            yield f"{name}'s choice at {bad}", 1 - np.float64(taken), np.array(1.0)
+            pairs = zip(got, spoilt[: written * count], strict=True)
+            same = all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+            yield f"what {name} leaves", np.float64(same), np.array(1.0)
 
 
 def _responses(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:

@@ -8,7 +8,7 @@ from slimtrain.config.catalog import optimizer
 from slimtrain.config.values import Fraction, NonNegative, NonPositive, Positive, Schedule
 from slimtrain.lazy import Array, jnp, optax
 from slimtrain.net.sums import square_sum
-from slimtrain.train.taking import AtOnce, momentum_step
+from slimtrain.train.taking import AtOnce, adam_step, descent_step, momentum_step
 from slimtrain.train.tf1 import ftrl_steps, scale_by_tf_adadelta, scale_by_tf_adagrad, scale_by_tf_adam
 
 Gradients = dict[str, Array]
@@ -21,7 +21,8 @@ def sgd(*, learning_rate: Schedule) -> Any:
     Args:
         learning_rate: a number or a schedule.
     """
-    return optax.scale_by_learning_rate(learning_rate)
+    parts = optax.scale_by_learning_rate(learning_rate)
+    return AtOnce(parts.init, parts.update, partial(descent_step, learning_rate))
 
 
 @optimizer()
@@ -49,7 +50,8 @@ def adam(*, learning_rate: Schedule, beta1: Fraction = 0.9, beta2: Fraction = 0.
 
     Source: Kingma and Ba, 2014, the form before section 2.1's last; tf.compat.v1.train.AdamOptimizer.
     """
-    return optax.chain(scale_by_tf_adam(beta1, beta2, epsilon), optax.scale_by_learning_rate(learning_rate))
+    parts = optax.chain(scale_by_tf_adam(beta1, beta2, epsilon), optax.scale_by_learning_rate(learning_rate))
+    return AtOnce(parts.init, parts.update, partial(adam_step, learning_rate, beta1, beta2, epsilon))
 
 
 @optimizer()
@@ -218,18 +220,18 @@ def clipped(gradients: Gradients, each: float, together: float) -> Gradients:
     refused, where gradients of zero would pass for a step.
     """
     if each:
-        gradients = {n: _clip(g, _norm(g), each) for n, g in gradients.items()}
+        gradients = {n: _clip(g, norm(g), each) for n, g in gradients.items()}
     if together:
-        norm = _norm(*gradients.values())
-        norm = jnp.where(jnp.isfinite(norm), norm, jnp.nan)
-        gradients = {n: _clip(g, norm, together) for n, g in gradients.items()}
+        whole = norm(*gradients.values())
+        whole = jnp.where(jnp.isfinite(whole), whole, jnp.nan)
+        gradients = {n: _clip(g, whole, together) for n, g in gradients.items()}
     return gradients
 
 
-def _norm(*gradients: Array) -> Array:
+def norm(*gradients: Array) -> Array:
     """The L2 norm of arrays taken together."""
     return jnp.sqrt(sum(map(square_sum, gradients), start=jnp.float32(0.0)))
 
 
-def _clip(gradient: Array, norm: Array, limit: float) -> Array:
-    return gradient * (limit / jnp.maximum(norm, limit))
+def _clip(gradient: Array, length: Array, limit: float) -> Array:
+    return gradient * (limit / jnp.maximum(length, limit))

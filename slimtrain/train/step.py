@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from slimtrain.config.sections import Train
-from slimtrain.lazy import Array, jax, jnp, lax, optax
+from slimtrain.lazy import Array, jax, jnp, lax
 from slimtrain.net.graph import Forward
 from slimtrain.net.passes import Arrays, apply, drawn, regularization, regularized, split
 from slimtrain.net.scope import VarSpec
 from slimtrain.train.finite import all_finite, kept_unless
 from slimtrain.train.objective import Objective, Sum, loss_sums, loss_values, metric_sums
-from slimtrain.train.optim import clipped, multiplied
+from slimtrain.train.optim import clipped, multiplied, norm
 from slimtrain.train.skips import Skips, none_skipped, skipped, updates_of
 from slimtrain.train.taking import AtOnce, stepwise
 
@@ -108,8 +108,8 @@ def train_step(task: Task, state: State, batch: Batch) -> tuple[State, dict[str,
         "learning_rate": task.learning_rate(updates_of(state.step, state.skips)),
     }
     if task.train.summarize_gradients:
-        metrics |= {"gradient_norm": optax.tree.norm(gradients)}
-        metrics |= {f"gradient_norm/{name}": optax.tree.norm(g) for name, g in gradients.items()}
+        metrics |= {"gradient_norm": norm(*gradients.values())}
+        metrics |= {f"gradient_norm/{name}": norm(g) for name, g in gradients.items()}
     if new.skips is not None:
         metrics |= {"skipped_steps": new.skips.total}
     return new, {**metrics, "finite": new.finite}

@@ -5,12 +5,14 @@ what was before until that is known. The native part, for the optimizers that it
 would come out is finite, then writes it over what was before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from slimtrain.lazy import Array, jax, jnp, optax
-from slimtrain.net.native_calls import with_target
+from slimtrain.net.native_calls import Plain, with_target
 from slimtrain.train.finite import all_finite
+from slimtrain.train.tf1 import correction
 
 Arrays = dict[str, Array]
 
@@ -41,6 +43,14 @@ def stepwise(optimizer: Any, gradients: Arrays, state: Any, variables: Arrays) -
     return optax.apply_updates(variables, steps), state
 
 
+def descent_step(
+    rate: Callable[[Array], Array], allowed: Array, gradients: Arrays, state: Any, variables: Arrays
+) -> Taken:
+    """The step of optax's `scale_by_learning_rate`, its state too."""
+    moved, taken = _at_once(_descent, allowed, [rate(state.count)], variables, gradients)
+    return Taken(moved, _counted(state, taken), taken)
+
+
 def momentum_step(
     rate: Callable[[Array], Array],
     momentum: float,
@@ -52,12 +62,46 @@ def momentum_step(
 ) -> Taken:
     """The step of optax's `chain(trace, scale_by_learning_rate)`, its state too."""
     trace, scale = state
-    factors = jnp.stack([jnp.float32(rate(scale.count)), jnp.float32(momentum), jnp.where(allowed, 0.0, jnp.nan)])
-    arrays = [tree[name] for tree in (trace.trace, variables, gradients) for name in variables]
-    *after, taken = _momentum(factors, *arrays, nesterov=nesterov)
-    moments, moved = (dict(zip(variables, part, strict=True)) for part in _parts(after, 2))
-    count = jnp.where(taken, optax.safe_increment(scale.count), scale.count)
-    return Taken(moved, (trace._replace(trace=moments), scale._replace(count=count)), taken)
+    target = partial(_momentum, nesterov=nesterov)
+    factors = [rate(scale.count), momentum]
+    moments, moved, taken = _at_once(target, allowed, factors, trace.trace, variables, gradients)
+    return Taken(moved, (trace._replace(trace=moments), _counted(scale, taken)), taken)
+
+
+def adam_step(
+    rate: Callable[[Array], Array],
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    allowed: Array,
+    gradients: Arrays,
+    state: Any,
+    variables: Arrays,
+) -> Taken:
+    """The step of `chain(scale_by_tf_adam, scale_by_learning_rate)`, its state too."""
+    adam, scale = state
+    done = adam.steps + 1
+    factors = [
+        *(rate(scale.count), correction(beta1, beta2, done)),
+        *(beta1, 1 - beta1, beta2, 1 - beta2, epsilon),
+    ]
+    mean, square, moved, taken = _at_once(_adam, allowed, factors, adam.mean, adam.square, variables, gradients)
+    adam = adam._replace(steps=jnp.where(taken, done, adam.steps), mean=mean, square=square)
+    return Taken(moved, (adam, _counted(scale, taken)), taken)
+
+
+def _counted(scale: Any, taken: Array) -> Any:
+    return scale._replace(count=jnp.where(taken, optax.safe_increment(scale.count), scale.count))
+
+
+def _at_once(target: Plain, allowed: Array, factors: Sequence[Any], *trees: Arrays) -> list[Any]:
+    """The trees but the last, of gradients, after a step of a target, or as they were; and whether it was taken."""
+    *written, gradients = trees
+    names = list(gradients)
+    guard = jnp.where(allowed, 0.0, jnp.nan)
+    stacked = jnp.stack([guard, *(jnp.asarray(factor, jnp.float32) for factor in factors)])
+    *after, taken = target(stacked, *(tree[name] for tree in trees for name in names))
+    return [*(dict(zip(names, part, strict=True)) for part in _parts(after, len(written))), taken]
 
 
 def _parts(arrays: Any, count: int) -> list[Any]:
@@ -65,20 +109,54 @@ def _parts(arrays: Any, count: int) -> list[Any]:
     return [arrays[part * size : (part + 1) * size] for part in range(count)]
 
 
-def _momentum_plain(factors: Array, *arrays: Array, nesterov: bool) -> list[Array]:
-    before, variables, gradients = _parts(arrays, 3)
-    rate, momentum = ([factor.astype(v.dtype) for v in variables] for factor in factors[:2])
-    moments = [m * a + g for m, a, g in zip(momentum, before, gradients, strict=True)]
-    steps = [m * a + g for m, a, g in zip(momentum, moments, gradients, strict=True)] if nesterov else moments
-    moved = [v - r * step for r, v, step in zip(rate, variables, steps, strict=True)]
-    taken = all_finite((factors[2], moments, moved))
-    pairs = zip([*moments, *moved], [*before, *variables], strict=True)
-    return [*(jnp.where(taken, new, old) for new, old in pairs), taken]
+def _target(name: str, moments: int, rule: Callable[..., tuple[Array, ...]]) -> Plain:
+    """A rule, (factors, gradient, *moments, value) -> (*moments, value), over all variables: taken or left.
+
+    What it gives takes (0 or NaN and the factors, the moments kind by kind, the values, the gradients) and gives
+    moments, values and whether the step was taken.
+    """
+
+    def plain(factors: Array, *arrays: Array, **static: Any) -> list[Array]:
+        *before, gradients = _parts(arrays, moments + 2)
+
+        def one(gradient: Array, *before: Array) -> tuple[Array, ...]:
+            return rule([factor.astype(gradient.dtype) for factor in factors[1:]], gradient, *before, **static)
+
+        after = [list(part) for part in zip(*map(one, gradients, *before), strict=True)] or [[]] * (moments + 1)
+        taken = all_finite((factors[0], after))
+        pairs = zip(sum(after, []), sum(map(list, before), []), strict=True)
+        return [*(jnp.where(taken, new, old) for new, old in pairs), taken]
+
+    def like(factors: Array, *arrays: Array, **static: Any) -> list[Any]:
+        del factors, static
+        written = len(arrays) // (moments + 2) * (moments + 1)
+        return [*arrays[:written], jax.ShapeDtypeStruct((), bool)]  # type: ignore[no-untyped-call]
+
+    return with_target(name, plain, like=like, several=True, place=1)
 
 
-def _momentum_like(factors: Array, *arrays: Array, nesterov: bool) -> list[Any]:
-    del factors, nesterov
-    return [*arrays[: 2 * len(arrays) // 3], jax.ShapeDtypeStruct((), bool)]  # type: ignore[no-untyped-call]
+def _descent_rule(factors: Sequence[Array], gradient: Array, value: Array) -> tuple[Array, ...]:
+    [rate] = factors
+    return (value - gradient * rate,)
 
 
-_momentum = with_target("momentum", _momentum_plain, like=_momentum_like, several=True, place=1)
+def _momentum_rule(
+    factors: Sequence[Array], gradient: Array, moment: Array, value: Array, *, nesterov: bool
+) -> tuple[Array, ...]:
+    rate, momentum = factors
+    moment = momentum * moment + gradient
+    return moment, value - rate * (momentum * moment + gradient if nesterov else moment)
+
+
+def _adam_rule(
+    factors: Sequence[Array], gradient: Array, mean: Array, square: Array, value: Array
+) -> tuple[Array, ...]:
+    rate, factor, mean_kept, mean_new, square_kept, square_new, epsilon = factors
+    mean = mean_kept * mean + mean_new * gradient
+    square = square_kept * square + square_new * gradient * gradient
+    return mean, square, value - rate * (factor * mean / (jnp.sqrt(square) + epsilon))
+
+
+_descent = _target("descent", 0, _descent_rule)
+_momentum = _target("momentum", 1, _momentum_rule)
+_adam = _target("adam", 2, _adam_rule)

@@ -29,6 +29,12 @@ class AdamState(NamedTuple):
     square: Any
 
 
+def correction(beta1: float, beta2: float, steps: Array) -> Array:
+    """What Adam's step is multiplied by, for means that started at zero `steps` ago."""
+    t = steps.astype(jnp.float32)
+    return jnp.sqrt(1 - jnp.float32(beta2) ** t) / (1 - jnp.float32(beta1) ** t)
+
+
 def scale_by_tf_adam(beta1: float, beta2: float, epsilon: float) -> Any:
     """optax's scale_by_adam, but with epsilon added to the uncorrected root, as TF1 does."""
 
@@ -40,8 +46,7 @@ def scale_by_tf_adam(beta1: float, beta2: float, epsilon: float) -> Any:
         done = state.steps + 1
         mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, gradients)
         square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state.square, gradients)
-        t = done.astype(jnp.float32)
-        factor = jnp.sqrt(1 - jnp.float32(beta2) ** t) / (1 - jnp.float32(beta1) ** t)
+        factor = correction(beta1, beta2, done)
         steps = jax.tree.map(lambda m, v: factor * m / (jnp.sqrt(v) + epsilon), mean, square)
         return steps, AdamState(done, mean, square)
 

@@ -1,5 +1,7 @@
 """A step that is taken or left at once against the step of optax, natively and in JAX's own operations."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +23,15 @@ def falling(step):
     return 0.5 / (1.0 + step)
 
 
+OPTIMIZERS = {
+    "sgd": optim.sgd,
+    "momentum": partial(optim.momentum, momentum=0.75),
+    "nesterov": partial(optim.momentum, momentum=0.75, use_nesterov=True),
+    "adam": partial(optim.adam, beta1=0.75, beta2=0.9, epsilon=0.01),
+}
+each = pytest.mark.parametrize("made", OPTIMIZERS.values(), ids=OPTIMIZERS)
+
+
 def at_once(optimizer, allowed=True):
     return jax.jit(lambda *given: optimizer.step(jnp.bool_(allowed), *given))
 
@@ -32,13 +43,13 @@ def same(got, want):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("nesterov", [False, True])
-def test_a_step_at_once_is_the_step_of_optax(nesterov):
-    optimizer = optim.momentum(learning_rate=falling, momentum=0.75, use_nesterov=nesterov)
+@each
+def test_a_step_at_once_is_the_step_of_optax(made):
+    optimizer = made(learning_rate=falling)
     one = other = (tree(9), optimizer.init(tree(9)))
-    for _ in range(2):
-        *one, taken = at_once(optimizer)(tree(0), one[1], one[0])
-        other = stepwise(optimizer, tree(0), other[1], other[0])
+    for seed in range(3):
+        *one, taken = at_once(optimizer)(tree(seed), one[1], one[0])
+        other = stepwise(optimizer, tree(seed), other[1], other[0])
         assert bool(taken)
     assert jax.tree.structure(tuple(one)) == jax.tree.structure(other)
     for got, want in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
@@ -48,8 +59,9 @@ def test_a_step_at_once_is_the_step_of_optax(nesterov):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["a", "b", "d"])
-def test_a_gradient_that_is_not_finite_changes_nothing(name, bad):
-    optimizer, gradients = optim.momentum(learning_rate=falling), tree(0)
+@each
+def test_a_gradient_that_is_not_finite_changes_nothing(made, name, bad):
+    optimizer, gradients = made(learning_rate=falling), tree(0)
     variables, state, _ = at_once(optimizer)(tree(1), optimizer.init(tree(9)), tree(9))
     gradients[name] = gradients[name].at[(-1,) * gradients[name].ndim].set(bad)
     *after, taken = at_once(optimizer)(gradients, state, variables)
@@ -57,8 +69,9 @@ def test_a_gradient_that_is_not_finite_changes_nothing(name, bad):
     same(tuple(after), (variables, state))
 
 
-def test_a_step_that_is_not_allowed_changes_nothing():
-    optimizer = optim.momentum(learning_rate=falling)
+@each
+def test_a_step_that_is_not_allowed_changes_nothing(made):
+    optimizer = made(learning_rate=falling)
     *after, taken = at_once(optimizer, allowed=False)(tree(0), optimizer.init(tree(9)), tree(9))
     assert not bool(taken)
     same(tuple(after), (tree(9), optimizer.init(tree(9))))
@@ -75,9 +88,18 @@ def test_an_overflow_changes_nothing(rate, gradient):
     same(tuple(after), (tree(9), state))
 
 
+def test_an_overflow_of_a_square_changes_nothing():
+    optimizer = optim.adam(learning_rate=falling)
+    gradients = {name: jnp.full(shape, 1e30) for name, shape in SIZES.items()}
+    *after, taken = at_once(optimizer)(gradients, optimizer.init(tree(9)), tree(9))
+    assert not bool(taken)
+    same(tuple(after), (tree(9), optimizer.init(tree(9))))
+
+
 @pytest.mark.skipif(not in_use(), reason="no native part here")
-def test_what_is_given_away_is_written_over():
-    optimizer = optim.momentum(learning_rate=falling)
+@each
+def test_what_is_given_away_is_written_over(made):
+    optimizer = made(learning_rate=falling)
 
     def step(variables, state, gradients):
         moved, state, _ = optimizer.step(jnp.bool_(True), gradients, state, variables)
@@ -86,11 +108,13 @@ def test_what_is_given_away_is_written_over():
     jitted = jax.jit(step, donate_argnums=(0, 1))
     told = jitted.lower(tree(9), optimizer.init(tree(9)), tree(0)).compile().memory_analysis()
     size = 4 * 70 * 1001
-    assert told.alias_size_in_bytes >= 2 * size and told.temp_size_in_bytes < size
+    large = [leaf for leaf in jax.tree.leaves((tree(9), optimizer.init(tree(9)))) if leaf.size == 70 * 1001]
+    assert told.alias_size_in_bytes >= len(large) * size and told.temp_size_in_bytes < size
 
 
-def test_what_is_not_of_float32_and_what_is_mapped_go_another_way():
-    optimizer = optim.momentum(learning_rate=falling)
+@each
+def test_what_is_not_of_float32_and_what_is_mapped_go_another_way(made):
+    optimizer = made(learning_rate=falling)
     gradients, variables = (jax.tree.map(lambda v: v.astype(jnp.bfloat16), tree(seed)) for seed in (0, 9))
     moved, _, taken = at_once(optimizer)(gradients, optimizer.init(variables), variables)
     assert bool(taken) and all(v.dtype == jnp.bfloat16 for v in moved.values())

@@ -4,12 +4,7 @@
 // Some pixels are taken together: what a step of them writes is in the cache when the next one reads it, not on the
 // way.
 
-#if defined(__AVX__)
-#include <immintrin.h>
-#endif
-
 #include <algorithm>
-#include <cmath>
 
 #include "parts.h"
 #include "vectors.h"
@@ -31,17 +26,6 @@ struct Response {
 };
 
 enum Buffer { squares, terms, powers };
-
-inline Vector root(Vector value) {
-#if defined(__AVX512F__)
-  return reinterpret_cast<Vector>(_mm512_sqrt_ps(reinterpret_cast<__m512>(value)));
-#elif defined(__AVX__)
-  return reinterpret_cast<Vector>(_mm256_sqrt_ps(reinterpret_cast<__m256>(value)));
-#else
-  for (int lane = 0; lane < lanes; ++lane) value[lane] = std::sqrt(value[lane]);
-  return value;
-#endif
-}
 
 template <int quarters>
 Vector to_minus(Vector base) {

@@ -1,6 +1,11 @@
 // Vectors as wide as the machine's registers, by the compiler's own extension: the same source for every CPU.
 #pragma once
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -22,6 +27,19 @@ inline Vector load(const float* from) {
   Vector value;
   std::memcpy(&value, from, sizeof(value));
   return value;
+}
+
+inline float root(float value) { return std::sqrt(value); }
+
+inline Vector root(Vector value) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Vector>(_mm512_sqrt_ps(reinterpret_cast<__m512>(value)));
+#elif defined(__AVX__)
+  return reinterpret_cast<Vector>(_mm256_sqrt_ps(reinterpret_cast<__m256>(value)));
+#else
+  for (int lane = 0; lane < lanes; ++lane) value[lane] = std::sqrt(value[lane]);
+  return value;
+#endif
 }
 
 // Tile<height, 2>::run where `pair`, else Tile<height, 1>::run; `height` is 1 to `tall`.
