@@ -32,7 +32,7 @@ class AdamState(NamedTuple):
 def correction(beta1: float, beta2: float, steps: Array) -> Array:
     """What Adam's step is multiplied by, for means that started at zero `steps` ago."""
     t = steps.astype(jnp.float32)
-    return jnp.sqrt(1 - jnp.float32(beta2) ** t) / (1 - jnp.float32(beta1) ** t)
+    return jnp.sqrt(1 - jnp.float32(beta2) ** t) / (1 - jnp.float32(beta1) ** t)  # type: ignore[no-any-return]
 
 
 def scale_by_tf_adam(beta1: float, beta2: float, epsilon: float) -> Any:

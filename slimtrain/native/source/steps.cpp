@@ -1,5 +1,5 @@
-// Steps of optimizers: moments and values of all variables are written over, or none where any number of what would come
-// out is not finite.
+// Steps of optimizers: moments and values of all variables are written over, or none where any number of what would
+// come out is not finite.
 
 #include <vector>
 
@@ -86,7 +86,8 @@ void stepped(const Variable<Rule::moments>& of, int64_t from, int64_t to, const 
 template <typename Rule>
 void take(const Variable<Rule::moments>& of, int64_t from, int64_t to, const Rule& rule) {
   stepped(of, from, to, rule, [&](const auto* numbers, int64_t i) {
-    for (int part = 0; part <= Rule::moments; ++part) std::memcpy(of.moments[part] + i, numbers + part, sizeof(*numbers));
+    for (int part = 0; part <= Rule::moments; ++part)
+      std::memcpy(of.moments[part] + i, numbers + part, sizeof(*numbers));
   });
 }
 
