@@ -25,7 +25,7 @@ LIBRARY = "slimtrain.so"
 TARGETS = (
     "all_finite",
     "kept_unless",
-    "descent",
+    "sgd",
     "momentum",
     "adam",
     "direct_forward",

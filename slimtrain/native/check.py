@@ -186,7 +186,7 @@ def _adam(gradient: Values, mean: Values, square: Values, value: Values) -> tupl
 
 RULES: tuple[tuple[str, dict[str, Any], tuple[float, ...], int, Any], ...] = (
     # target, its attributes, its factors, kinds of moments, (gradient, *moments, value) -> (*moments, value)
-    ("descent", {}, (0.25,), 0, lambda gradient, value: (value - 0.25 * gradient,)),
+    ("sgd", {}, (0.25,), 0, lambda gradient, value: (value - 0.25 * gradient,)),
     ("momentum", {"nesterov": np.int64(0)}, (0.25, 0.5), 1, partial(_momentum, 0)),
     ("momentum", {"nesterov": np.int64(1)}, (0.25, 0.5), 1, partial(_momentum, 1)),
     ("adam", {}, (0.25, 2.0, 0.5, 0.375, 0.75, 0.125, 0.0625), 2, _adam),
@@ -198,7 +198,7 @@ def _optimizers(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
         sizes = (5, 100_003, 70_000)
         count, written = len(sizes), moments + 1
         arrays = [random.standard_normal(size).astype(np.float32) for size in (written + 1) * sizes]
-        if name == "adam":
+        if name == "adam":  # a mean of squares is not negative
             arrays[count : 2 * count] = map(np.abs, arrays[count : 2 * count])
         likes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays[: written * count]]
         places = {1 + place: place for place in range(written * count)}

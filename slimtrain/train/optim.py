@@ -8,7 +8,7 @@ from slimtrain.config.catalog import optimizer
 from slimtrain.config.values import Fraction, NonNegative, NonPositive, Positive, Schedule
 from slimtrain.lazy import Array, jnp, optax
 from slimtrain.net.sums import square_sum
-from slimtrain.train.taking import AtOnce, adam_step, descent_step, momentum_step
+from slimtrain.train.taking import AtOnce, adam_step, momentum_step, sgd_step
 from slimtrain.train.tf1 import ftrl_steps, scale_by_tf_adadelta, scale_by_tf_adagrad, scale_by_tf_adam
 
 Gradients = dict[str, Array]
@@ -22,7 +22,7 @@ def sgd(*, learning_rate: Schedule) -> Any:
         learning_rate: a number or a schedule.
     """
     parts = optax.scale_by_learning_rate(learning_rate)
-    return AtOnce(parts.init, parts.update, partial(descent_step, learning_rate))
+    return AtOnce(parts.init, parts.update, partial(sgd_step, learning_rate))
 
 
 @optimizer()

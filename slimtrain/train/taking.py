@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from slimtrain.lazy import Array, jax, jnp, optax
 from slimtrain.net.native_calls import Plain, with_target
 from slimtrain.train.finite import all_finite
-from slimtrain.train.tf1 import correction
+from slimtrain.train.tf1 import adam_factors, adam_moved
 
 Arrays = dict[str, Array]
 
@@ -43,11 +43,9 @@ def stepwise(optimizer: Any, gradients: Arrays, state: Any, variables: Arrays) -
     return optax.apply_updates(variables, steps), state
 
 
-def descent_step(
-    rate: Callable[[Array], Array], allowed: Array, gradients: Arrays, state: Any, variables: Arrays
-) -> Taken:
+def sgd_step(rate: Callable[[Array], Array], allowed: Array, gradients: Arrays, state: Any, variables: Arrays) -> Taken:
     """The step of optax's `scale_by_learning_rate`, its state too."""
-    moved, taken = _at_once(_descent, allowed, [rate(state.count)], variables, gradients)
+    moved, taken = _at_once(_sgd, allowed, [rate(state.count)], variables, gradients)
     return Taken(moved, _counted(state, taken), taken)
 
 
@@ -81,10 +79,7 @@ def adam_step(
     """The step of `chain(scale_by_tf_adam, scale_by_learning_rate)`, its state too."""
     adam, scale = state
     done = adam.steps + 1
-    factors = [
-        *(rate(scale.count), correction(beta1, beta2, done)),
-        *(beta1, 1 - beta1, beta2, 1 - beta2, epsilon),
-    ]
+    factors = [rate(scale.count), *adam_factors(beta1, beta2, epsilon, done)]
     mean, square, moved, taken = _at_once(_adam, allowed, factors, adam.mean, adam.square, variables, gradients)
     adam = adam._replace(steps=jnp.where(taken, done, adam.steps), mean=mean, square=square)
     return Taken(moved, (adam, _counted(scale, taken)), taken)
@@ -122,9 +117,10 @@ def _target(name: str, moments: int, rule: Callable[..., tuple[Array, ...]]) -> 
         def one(gradient: Array, *before: Array) -> tuple[Array, ...]:
             return rule([factor.astype(gradient.dtype) for factor in factors[1:]], gradient, *before, **static)
 
-        after = [list(part) for part in zip(*map(one, gradients, *before), strict=True)] or [[]] * (moments + 1)
+        moved = list(map(one, gradients, *before))
+        after = [new[part] for part in range(moments + 1) for new in moved]
         taken = all_finite((factors[0], after))
-        pairs = zip(sum(after, []), sum(map(list, before), []), strict=True)
+        pairs = zip(after, arrays[: len(after)], strict=True)
         return [*(jnp.where(taken, new, old) for new, old in pairs), taken]
 
     def like(factors: Array, *arrays: Array, **static: Any) -> list[Any]:
@@ -135,7 +131,7 @@ def _target(name: str, moments: int, rule: Callable[..., tuple[Array, ...]]) -> 
     return with_target(name, plain, like=like, several=True, place=1)
 
 
-def _descent_rule(factors: Sequence[Array], gradient: Array, value: Array) -> tuple[Array, ...]:
+def _sgd_rule(factors: Sequence[Array], gradient: Array, value: Array) -> tuple[Array, ...]:
     [rate] = factors
     return (value - gradient * rate,)
 
@@ -151,12 +147,11 @@ def _momentum_rule(
 def _adam_rule(
     factors: Sequence[Array], gradient: Array, mean: Array, square: Array, value: Array
 ) -> tuple[Array, ...]:
-    rate, factor, mean_kept, mean_new, square_kept, square_new, epsilon = factors
-    mean = mean_kept * mean + mean_new * gradient
-    square = square_kept * square + square_new * gradient * gradient
-    return mean, square, value - rate * (factor * mean / (jnp.sqrt(square) + epsilon))
+    rate, *others = factors
+    mean, square, step = adam_moved(others, gradient, mean, square)
+    return mean, square, value - rate * step
 
 
-_descent = _target("descent", 0, _descent_rule)
+_sgd = _target("sgd", 0, _sgd_rule)
 _momentum = _target("momentum", 1, _momentum_rule)
 _adam = _target("adam", 2, _adam_rule)

@@ -1,6 +1,6 @@
 """TF1's arithmetic for optimizers where optax's is another, as optax transformations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -29,10 +29,19 @@ class AdamState(NamedTuple):
     square: Any
 
 
-def correction(beta1: float, beta2: float, steps: Array) -> Array:
-    """What Adam's step is multiplied by, for means that started at zero `steps` ago."""
+def adam_factors(beta1: float, beta2: float, epsilon: float, steps: Array) -> list[Any]:
+    """What `adam_moved` takes at a step, from 1: first what corrects means that started at zero."""
     t = steps.astype(jnp.float32)
-    return jnp.sqrt(1 - jnp.float32(beta2) ** t) / (1 - jnp.float32(beta1) ** t)  # type: ignore[no-any-return]
+    correction = jnp.sqrt(1 - jnp.float32(beta2) ** t) / (1 - jnp.float32(beta1) ** t)
+    return [correction, beta1, 1 - beta1, beta2, 1 - beta2, epsilon]
+
+
+def adam_moved(factors: Sequence[Any], gradient: Array, mean: Array, square: Array) -> tuple[Array, Array, Array]:
+    """(the mean of gradients, that of their squares, the step for a rate of 1) of a variable."""
+    correction, mean_kept, mean_new, square_kept, square_new, epsilon = factors
+    mean = mean_kept * mean + mean_new * gradient
+    square = square_kept * square + square_new * gradient * gradient
+    return mean, square, correction * mean / (jnp.sqrt(square) + epsilon)
 
 
 def scale_by_tf_adam(beta1: float, beta2: float, epsilon: float) -> Any:
@@ -44,10 +53,9 @@ def scale_by_tf_adam(beta1: float, beta2: float, epsilon: float) -> Any:
     def update(gradients: Any, state: AdamState, parameters: Any = None) -> tuple[Any, AdamState]:
         del parameters
         done = state.steps + 1
-        mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, gradients)
-        square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state.square, gradients)
-        factor = correction(beta1, beta2, done)
-        steps = jax.tree.map(lambda m, v: factor * m / (jnp.sqrt(v) + epsilon), mean, square)
+        moved = partial(adam_moved, adam_factors(beta1, beta2, epsilon, done))
+        found = jax.tree.map(moved, gradients, state.mean, state.square)
+        mean, square, steps = jax.tree.transpose(jax.tree.structure(gradients), jax.tree.structure((0, 0, 0)), found)
         return steps, AdamState(done, mean, square)
 
     return optax.GradientTransformation(start, update)

@@ -16,10 +16,10 @@ constexpr int64_t share = 16;    // blocks below which a second thread gains not
 
 // A rule takes a gradient, moments and a value one step on: numbers, or vectors of them.
 
-struct Descent {
+struct Sgd {
   static constexpr int moments = 0;
   float rate;
-  explicit Descent(const float* factors) : rate(factors[0]) {}
+  explicit Sgd(const float* factors) : rate(factors[0]) {}
   template <typename Number>
   void operator()(Number gradient, Number*, Number& value) const {
     value = value - gradient * rate;
@@ -58,28 +58,22 @@ struct Variable {
   const float* gradient;
 };
 
-// Where and with what a rule works: the moments, and the value after them.
-template <typename Rule>
-struct Held {
-  Vector vectors[Rule::moments + 1];
-  float numbers[Rule::moments + 1];
-};
-
 // Calls done(numbers or vectors that came out, where they belong) for each place of [from, to).
 template <typename Rule, typename Done>
 void stepped(const Variable<Rule::moments>& of, int64_t from, int64_t to, const Rule& rule, const Done& done) {
   constexpr int parts = Rule::moments + 1;
-  Held<Rule> held;
+  Vector vectors[parts];  // the moments, and the value after them
+  float numbers[parts];
   int64_t i = from;
   for (; i + lanes <= to; i += lanes) {
-    for (int part = 0; part < parts; ++part) held.vectors[part] = load(of.moments[part] + i);
-    rule(load(of.gradient + i), held.vectors, held.vectors[parts - 1]);
-    done(held.vectors, i);
+    for (int part = 0; part < parts; ++part) vectors[part] = load(of.moments[part] + i);
+    rule(load(of.gradient + i), vectors, vectors[parts - 1]);
+    done(vectors, i);
   }
   for (; i < to; ++i) {
-    for (int part = 0; part < parts; ++part) held.numbers[part] = of.moments[part][i];
-    rule(of.gradient[i], held.numbers, held.numbers[parts - 1]);
-    done(held.numbers, i);
+    for (int part = 0; part < parts; ++part) numbers[part] = of.moments[part][i];
+    rule(of.gradient[i], numbers, numbers[parts - 1]);
+    done(numbers, i);
   }
 }
 
@@ -89,14 +83,6 @@ void take(const Variable<Rule::moments>& of, int64_t from, int64_t to, const Rul
     for (int part = 0; part <= Rule::moments; ++part)
       std::memcpy(of.moments[part] + i, numbers + part, sizeof(*numbers));
   });
-}
-
-inline float total(float number) { return number; }
-
-inline float total(Vector numbers) {
-  float sum = 0;
-  for (int lane = 0; lane < lanes; ++lane) sum += numbers[lane];
-  return sum;
 }
 
 // Whether all that would come out is finite: a number less itself is 0 then, else NaN.
@@ -113,7 +99,8 @@ bool finite(const Variable<Rule::moments>& of, int64_t from, int64_t to, const R
   stepped(of, from, to, rule, [&](const auto* numbers, int64_t) {
     for (int part = 0; part <= Rule::moments; ++part) add(numbers[part]);
   });
-  return rest + total(bad) == 0;
+  for (int lane = 0; lane < lanes; ++lane) rest += bad[lane];
+  return rest == 0;
 }
 
 // Takes (0 or NaN where the step is not to be taken, the rule's factors), and of n variables each kind of moments, the
@@ -148,8 +135,8 @@ ffi::Error step(ffi::ThreadPool& pool, const float* factors, ffi::RemainingArgs&
 
 using Factors = ffi::Buffer<ffi::F32>;
 
-ffi::Error descent(ffi::ThreadPool pool, Factors factors, ffi::RemainingArgs arrays, ffi::RemainingRets results) try {
-  return step<Descent>(pool, factors.typed_data(), arrays, results);
+ffi::Error sgd(ffi::ThreadPool pool, Factors factors, ffi::RemainingArgs arrays, ffi::RemainingRets results) try {
+  return step<Sgd>(pool, factors.typed_data(), arrays, results);
 } catch (const std::exception& error) {
   return ffi::Error::Internal(error.what());
 }
@@ -177,6 +164,6 @@ using xla::ffi::Ffi;
       .Arg<xla::ffi::Buffer<xla::ffi::F32>>()    \
       .RemainingArgs()                           \
       .RemainingRets()
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_descent, slimtrain::descent, SLIMTRAIN_STEP);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_sgd, slimtrain::sgd, SLIMTRAIN_STEP);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_momentum, slimtrain::momentum, SLIMTRAIN_STEP.Attr<int64_t>("nesterov"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adam, slimtrain::adam, SLIMTRAIN_STEP);
