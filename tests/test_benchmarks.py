@@ -146,6 +146,12 @@ def test_sections_of_real_data_and_of_the_start():
     assert "`--help` over `import click`: 2.00 (2.00 to 2.00); cold over warm: 3.00 (3.00 to 3.00)" in started
 
 
+def test_a_step_of_a_run_is_the_median_of_what_its_lines_tell(tmp_path):
+    lines = [{"step": 1}, *({"step": n, "examples_per_second": 64 / n} for n in (2, 3, 9)), {"eval/loss": 1.0}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert fitting.fit_step(tmp_path, 64) == 3000.0
+
+
 @pytest.mark.parametrize(
     ("losses", "parameters", "told"),
     [([2.0, 1.5], 669_706, ""), ([2.0, 1.4], 669_706, "not the same net"), ([2.0, 1.5], 7, "7 parameters")],

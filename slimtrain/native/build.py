@@ -24,6 +24,7 @@ FLAGS = ("-O3", "-std=c++17", "-march=native", "-fopenmp", "-fPIC", "-shared")
 LIBRARY = "slimtrain.so"
 TARGETS = (
     "all_finite",
+    "bernoulli",
     "kept_unless",
     "sgd",
     "momentum",

@@ -46,6 +46,7 @@ def main(library: str) -> None:
     for name, got, want in (
         *_sums(jax, random),
         *_choices(jax, random),
+        *_draws(jax),
         *_optimizers(jax, random),
         *_responses(jax, random),
     ):
@@ -172,6 +173,17 @@ def _choices(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
     for good, wanted in ((True, new), (False, arrays)):
         for got, want in zip(kept(np.bool_(good), *new, *arrays), wanted, strict=True):
             yield f"kept_unless of {good}", got, want
+
+
+def _draws(jax: Any) -> Iterator[tuple[str, Any, Values]]:
+    """JAX's own draws, all of them the same."""
+    key, size = np.array([123456789, 4000000000], np.uint32), 70_001
+    draw = jax.ffi.ffi_call("slimtrain_bernoulli", jax.ShapeDtypeStruct((size,), np.bool_))
+    with jax.threefry_partitionable(True):
+        for probability in (0.3, 0.5, 1.0):
+            wanted = jax.random.bernoulli(jax.random.wrap_key_data(key, impl="threefry2x32"), probability, (size,))
+            same = np.array_equal(draw(key, probability=np.float32(probability)), wanted)
+            yield f"draws of {probability}", np.float64(same), np.array(1.0)
 
 
 def _momentum(nesterov: int, gradient: Values, moment: Values, value: Values) -> tuple[Values, ...]:

@@ -1,11 +1,13 @@
 """`slimtrain fit` as the benchmarks run it: real data against one batch, and the time to the first step."""
 
+import json
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -40,33 +42,51 @@ def cifar(folder: Path) -> list[str]:
 
 
 def real_data(mnist: Path, rounds: int, steps: int) -> list[dict[str, Any]]:
-    """Examples a second of `fit` and the step of `slimtrain time`, one after the other in each round."""
+    """Steps of `fit` and of `slimtrain time`, one after the other in each round, and the order turned in the next."""
     with workplace(EXAMPLES) as folder:
         sources = {"lenet": ("MNIST", [f"data.path={mnist}"]), "resnet20": ("synthetic CIFAR-10", cifar(folder))}
         return [_compared(net, *source, folder, rounds, steps) for net, source in sources.items()]
 
 
 def _compared(net: str, data: str, words: list[str], folder: Path, rounds: int, steps: int) -> dict[str, Any]:
-    case, real, fixed = CASES[net], [], []
-    given = [*case.overrides, *words, *ONLY_STEPS, f"train.steps={steps}", "train.log_every=50"]
+    case, found = CASES[net], {"real": list[float](), "fixed": list[float]()}
+    given = [*case.overrides, *words, *ONLY_STEPS, f"train.steps={steps}", "train.log_every=1"]
     given += ["~train.epochs"] if net == "lenet" else []
     for number in range(rounds):
-        place = folder / f"{net}-{number}"
-        told = run([*SLIMTRAIN, "fit", case.config, *given, "--run-dir", str(place), "--json", "--quiet"]).answer
-        real.append(1e3 * case.batch / told["examples_per_second"])
-        told = run([*SLIMTRAIN, "time", case.config, *case.overrides, "--json", "--quiet"]).answer
-        fixed.append(told["train_step_ms"]["median"])
-        print(f"{net} on {data}: round {number + 1} of {rounds}: {real[-1]:.1f} and {fixed[-1]:.1f} ms", flush=True)
-    return {"title": case.title, "data": data, "steps": steps, "real": real, "fixed": fixed}
+        fit = [
+            *SLIMTRAIN,
+            "fit",
+            case.config,
+            *given,
+            "--run-dir",
+            str(folder / f"{net}-{number}"),
+            "--json",
+            "--quiet",
+        ]
+        fixed = [*SLIMTRAIN, "time", case.config, *case.overrides, "--steps", str(steps), "--json", "--quiet"]
+        for name in ("real", "fixed") if number % 2 else ("fixed", "real"):
+            told = run(fit if name == "real" else fixed)
+            found[name].append(fit_step(place, case.batch) if name == "real" else told.answer["train_step_ms"]["median"])
+        ended = " and ".join(f"{found[name][-1]:.1f}" for name in found)
+        print(f"{net} on {data}: round {number + 1} of {rounds}: {ended} ms", flush=True)
+    return {"title": case.title, "data": data, "steps": steps, **found}
+
+
+def fit_step(run_dir: Path, batch: int) -> float:
+    """The median of the steps' times that a run's lines tell, ms."""
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    rates = [line["examples_per_second"] for line in map(json.loads, lines) if "examples_per_second" in line]
+    return median(1e3 * batch / rate for rate in rates)
 
 
 def real_data_section(machine: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> str:
     """The section of RESULTS.md."""
     rounds, steps = len(found[0]["real"]), found[0]["steps"]
     told = (
-        f"A step of `slimtrain fit`, by the examples a second of {steps} steps with the config's preprocessing and "
-        f"augmentation, against the fixed-batch step of `slimtrain time`, ms: median (smallest to largest) of {rounds} "
-        "rounds; the ratio is taken within each round."
+        f"A step of `slimtrain fit`, the median of {steps}, each with a line of metrics and the config's preprocessing "
+        "and augmentation, against the fixed-batch step of `slimtrain time`, the median of as many, ms: median "
+        f"(smallest to largest) of {rounds} rounds, in each of which both ran in processes of their own, in turning "
+        "order; the ratio is taken within each round."
     )
     heads = ["", "data", "fit", "time", "fit / time"]
     return "\n\n".join([line(dict(machine)), told, table(heads, map(_real_row, found))])

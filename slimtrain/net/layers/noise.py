@@ -3,6 +3,7 @@
 from slimtrain.config.catalog import layer
 from slimtrain.config.values import Counts, KeepFraction, Whole
 from slimtrain.lazy import Array, jax, jnp
+from slimtrain.net.draws import bernoulli
 from slimtrain.net.scope import LayerError, Scope, shown
 
 
@@ -37,7 +38,7 @@ def dropout(
         return inputs
     shape = _noise_shape(inputs, noise_shape)
     key = scope.key() if seed is None else jax.random.fold_in(scope.key(), seed)
-    keep = jax.random.bernoulli(key, keep_prob, shape)
+    keep = bernoulli(key, keep_prob, shape)
     return jnp.where(keep, inputs / keep_prob, jnp.zeros_like(inputs))
 
 
