@@ -7,6 +7,7 @@ from typing import Any
 from slimtrain.lazy import jax
 from slimtrain.net.bilinear import chosen, kind_of
 from slimtrain.net.choice import KINDS
+from slimtrain.net.ended import is_ended
 
 _INMOST = re.compile(r"\(([^()]*)\)")
 Found = tuple[str, Any]
@@ -21,7 +22,7 @@ def ways(step: Any, *arguments: Any) -> dict[str, str]:
     """
     layers: dict[str, dict[str, str]] = {}
     for path, equation in _equations(jax.make_jaxpr(step)(*arguments).jaxpr, ""):
-        kind = kind_of(equation.primitive)
+        kind = "forward" if is_ended(equation.primitive) else kind_of(equation.primitive)
         if kind is not None:
             dtype = str(equation.invars[0].aval.dtype)
             on_cpu = jax.default_backend() == "cpu"

@@ -32,6 +32,7 @@ TARGETS = (
     "direct_forward",
     "direct_input_gradient",
     "onednn_forward",
+    "onednn_ended",
     "onednn_input_gradient",
     "onednn_weights_gradient",
     "products_weights_gradient",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from slimtrain.config.catalog import activation, initializer, regularizer
 from slimtrain.config.values import NonNegative, Number, Positive, RegularizerList
 from slimtrain.lazy import Array, jax, jnp
+from slimtrain.net.ended import Bounds
 from slimtrain.net.sums import square_sum
 
 
@@ -20,6 +21,11 @@ def relu(inputs: Array) -> Array:
 def relu6(inputs: Array) -> Array:
     """min(max(x, 0), 6)."""
     return jax.nn.relu6(inputs)
+
+
+def bounds_of(activation: Any) -> Bounds | None:
+    """What an activation, bound to its arguments, holds values between, where that is all that it does."""
+    return {relu: Bounds(0.0, math.inf), relu6: Bounds(0.0, 6.0)}.get(getattr(activation, "func", activation))
 
 
 @activation()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from slimtrain.lazy import Array, jnp
 from slimtrain.net import bilinear
+from slimtrain.net.ended import Bounds, ended
 from slimtrain.net.geometry import geometry, operations, transposed_geometry
 
 
@@ -31,6 +32,23 @@ def convolution(
     given = channels_last(inputs, data_format)
     shapes = geometry(given.shape, weights.shape, stride, padding, rate, groups)
     return channels_back(bilinear.forward(given, weights, shapes), data_format)
+
+
+def ended_convolution(
+    inputs: Array,
+    weights: Array,
+    biases: Array,
+    bounds: Bounds,
+    *,
+    stride: Sequence[int],
+    padding: str,
+    rate: Sequence[int],
+    data_format: str,
+) -> Array:
+    """As `convolution`, with biases [out] added and the sums held between bounds."""
+    given = channels_last(inputs, data_format)
+    shapes = geometry(given.shape, weights.shape, stride, padding, rate)
+    return channels_back(ended(given, weights, biases, shapes, bounds), data_format)
 
 
 def transposed_convolution(

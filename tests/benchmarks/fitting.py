@@ -52,23 +52,15 @@ def _compared(net: str, data: str, words: list[str], folder: Path, rounds: int, 
     case, found = CASES[net], {"real": list[float](), "fixed": list[float]()}
     given = [*case.overrides, *words, *ONLY_STEPS, f"train.steps={steps}", "train.log_every=1"]
     given += ["~train.epochs"] if net == "lenet" else []
+    fixed = [*SLIMTRAIN, "time", case.config, *case.overrides, "--steps", str(steps), "--json", "--quiet"]
     for number in range(rounds):
-        fit = [
-            *SLIMTRAIN,
-            "fit",
-            case.config,
-            *given,
-            "--run-dir",
-            str(folder / f"{net}-{number}"),
-            "--json",
-            "--quiet",
-        ]
-        fixed = [*SLIMTRAIN, "time", case.config, *case.overrides, "--steps", str(steps), "--json", "--quiet"]
+        place = folder / f"{net}-{number}"
+        fit = [*SLIMTRAIN, "fit", case.config, *given, "--run-dir", str(place), "--json", "--quiet"]
         for name in ("real", "fixed") if number % 2 else ("fixed", "real"):
-            told = run(fit if name == "real" else fixed)
-            found[name].append(fit_step(place, case.batch) if name == "real" else told.answer["train_step_ms"]["median"])
-        ended = " and ".join(f"{found[name][-1]:.1f}" for name in found)
-        print(f"{net} on {data}: round {number + 1} of {rounds}: {ended} ms", flush=True)
+            told = run(fit if name == "real" else fixed).answer
+            found[name].append(told["train_step_ms"]["median"] if name == "fixed" else fit_step(place, case.batch))
+        times = " and ".join(f"{found[name][-1]:.1f}" for name in found)
+        print(f"{net} on {data}: round {number + 1} of {rounds}: {times} ms", flush=True)
     return {"title": case.title, "data": data, "steps": steps, **found}
 
 

@@ -119,9 +119,27 @@ void run(Kind kind, const Made& one, float* x, void* w, float* y) {
                              {DNNL_ARG_SCRATCHPAD, scratch}});
 }
 
+// What is done to outputs while they are in the cache: biases are added, the sums held between two bounds.
+struct Ending {
+  const float* biases;
+  float low, high;
+
+  void operator()(float* y, int64_t size, int64_t channels) const {
+    for (int64_t pixel = 0; pixel < size; pixel += channels)
+      for (int64_t c = 0; c < channels; ++c) {
+        const float sum = y[pixel + c] + biases[c];
+        const float above = sum < low ? low : sum;  // what is not a number stays as it is, unlike oneDNN's relu
+        y[pixel + c] = above > high ? high : above;
+      }
+  }
+};
+
 // The outputs from the weights, or the gradient of the inputs.
-void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool& pool) {
-  const int64_t parts = parts_of(pool, g.batch);
+void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool& pool,
+             const Ending* ending = nullptr) {
+  constexpr int64_t near = 131072;  // outputs that stay in the cache
+  const int64_t threads = parts_of(pool, g.batch), examples = std::max<int64_t>(1, near / g.output_size());
+  const int64_t parts = ending ? std::max(threads, g.batch / examples) : threads;
   stream();
   const Made& first = made(kind, g, begin_of(1, parts, g.batch));
   const memory::desc given = weights_of(g);
@@ -140,6 +158,7 @@ void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::Th
       reorder(given, w, one.weights, mine);
     }
     run(kind, one, x + from * g.input_size(), mine, y + from * g.output_size());
+    if (ending) (*ending)(y + from * g.output_size(), (to - from) * g.output_size(), g.out);
   });
 }
 
@@ -173,9 +192,35 @@ ffi::Error convolve(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> first, ffi::Buff
   return ffi::Error::Internal(error.what());
 }
 
+ffi::Error convolve_and_end(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ffi::F32> w,
+                            ffi::Buffer<ffi::F32> biases, ffi::ResultBuffer<ffi::F32> y, Ints stride, Ints rate,
+                            Ints before, Ints after, int64_t groups, float low, float high) try {
+  const Geometry g =
+      Geometry::of(x.dimensions(), w.dimensions(), y->dimensions(), stride, rate, before, after, groups);
+  const Ending ending = {biases.typed_data(), low, high};
+  through(Kind::forward, g, x.typed_data(), w.typed_data(), y->typed_data(), pool, &ending);
+  return ffi::Error::Success();
+} catch (const std::exception& error) {
+  return ffi::Error::Internal(error.what());
+}
+
 }  // namespace
 }  // namespace slimtrain
 
 SLIMTRAIN_CONVOLUTION(slimtrain_onednn_forward, slimtrain::convolve<slimtrain::Kind::forward>);
 SLIMTRAIN_CONVOLUTION(slimtrain_onednn_input_gradient, slimtrain::convolve<slimtrain::Kind::input_gradient>);
 SLIMTRAIN_CONVOLUTION(slimtrain_onednn_weights_gradient, slimtrain::convolve<slimtrain::Kind::weights_gradient>);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_onednn_ended, slimtrain::convolve_and_end,
+                              xla::ffi::Ffi::Bind()
+                                  .Ctx<xla::ffi::ThreadPool>()
+                                  .Arg<xla::ffi::Buffer<xla::ffi::F32>>()
+                                  .Arg<xla::ffi::Buffer<xla::ffi::F32>>()
+                                  .Arg<xla::ffi::Buffer<xla::ffi::F32>>()
+                                  .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
+                                  .Attr<slimtrain::Ints>("stride")
+                                  .Attr<slimtrain::Ints>("rate")
+                                  .Attr<slimtrain::Ints>("before")
+                                  .Attr<slimtrain::Ints>("after")
+                                  .Attr<int64_t>("groups")
+                                  .Attr<float>("low")
+                                  .Attr<float>("high"));

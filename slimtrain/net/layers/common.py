@@ -45,6 +45,11 @@ class Ending:
     biases_initializer: Function
     biases_regularizer: Function
 
+    @property
+    def biased(self) -> bool:
+        """Whether there are biases."""
+        return self.normalizer_fn is None and self.biases_initializer is not None
+
 
 def finish(scope: Scope, outputs: Array, ending: Ending, axis: int = -1) -> Array:
     """The end of a weighted layer. Biases exist only where there is no normalizer and an initializer for them.
@@ -53,11 +58,16 @@ def finish(scope: Scope, outputs: Array, ending: Ending, axis: int = -1) -> Arra
     """
     if ending.normalizer_fn is not None:
         outputs = ending.normalizer_fn(scope, outputs, **(ending.normalizer_params or {}))
-    elif ending.biases_initializer is not None:
-        start, regularizer = ending.biases_initializer, ending.biases_regularizer
-        biases = scope.variable("biases", (outputs.shape[axis],), start, regularizer=regularizer)
-        outputs = with_biases(outputs, biases.astype(outputs.dtype), axis)
+    elif ending.biased:
+        outputs = with_biases(outputs, biases_of(scope, outputs.shape[axis], outputs.dtype, ending), axis)
     return ending.activation_fn(outputs) if ending.activation_fn is not None else outputs
+
+
+def biases_of(scope: Scope, channels: int, dtype: Any, ending: Ending) -> Array:
+    """The layer's biases, [channels]."""
+    assert ending.biases_initializer is not None
+    start, regularizer = ending.biases_initializer, ending.biases_regularizer
+    return scope.variable("biases", (channels,), start, regularizer=regularizer).astype(dtype)
 
 
 def with_biases(outputs: Array, biases: Array, axis: int) -> Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from slimtrain.config.catalog import layer
 from slimtrain.config.values import (
@@ -20,9 +21,9 @@ from slimtrain.config.values import (
     VolumeFormat,
 )
 from slimtrain.lazy import Array
-from slimtrain.net.components import relu, xavier, zeros
-from slimtrain.net.layers.common import Ending, channel_axis, finish, need_floating, need_rank
-from slimtrain.net.lowering import convolution, convolution_flops
+from slimtrain.net.components import bounds_of, relu, xavier, zeros
+from slimtrain.net.layers.common import Ending, biases_of, channel_axis, finish, need_floating, need_rank
+from slimtrain.net.lowering import convolution, convolution_flops, ended_convolution
 from slimtrain.net.scope import LayerError, Scope, shown
 
 
@@ -47,17 +48,17 @@ def convolve(scope: Scope, inputs: Array, op: str, data_format: str, kernel: Ker
     axis = channel_axis(data_format)
     shape = (*kernel.size, inputs.shape[axis], kernel.num_outputs)
     weights = scope.variable("weights", shape, kernel.initializer, regularizer=kernel.regularizer)
-    outputs = convolution(
-        inputs,
-        weights.astype(inputs.dtype),
-        stride=kernel.stride,
-        padding=kernel.padding,
-        rate=kernel.rate,
-        data_format=data_format,
-    )
+    given = inputs, weights.astype(inputs.dtype)
+    moves: dict[str, Any] = {"stride": kernel.stride, "padding": kernel.padding, "rate": kernel.rate}
+    bounds = bounds_of(ending.activation_fn) if ending.biased else None
+    if bounds is None:
+        outputs = convolution(*given, **moves, data_format=data_format)
+    else:
+        biases = biases_of(scope, kernel.num_outputs, inputs.dtype, ending)
+        outputs = ended_convolution(*given, biases, bounds, **moves, data_format=data_format)
     not_empty(inputs, outputs, kernel.size)
     scope.cost(convolution_flops(outputs, weights))
-    return finish(scope, outputs, ending, axis)
+    return outputs if bounds is not None else finish(scope, outputs, ending, axis)
 
 
 def one_pace(stride: tuple[int, ...], rate: tuple[int, ...]) -> None:

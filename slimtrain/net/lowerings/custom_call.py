@@ -1,5 +1,6 @@
 """A convolution as a custom call into the native part."""
 
+from functools import partial
 from typing import Any
 
 from slimtrain.lazy import jax
@@ -16,8 +17,19 @@ def rule(kind: Kind, way: Way) -> Any:
     call = jax.ffi.ffi_lowering(f"slimtrain_{way}_{kind}")
 
     def lowered(context: Any, first: Any, second: Any, *, geometry: Geometry) -> Any:
-        before, after = zip(*geometry.padding, strict=True)
-        steps = {"stride": geometry.stride, "rate": geometry.rate, "before": before, "after": after}
-        return call(context, first, second, **attributes({"groups": geometry.groups, **steps}))
+        return call(context, first, second, **_told(geometry))
 
     return lowered
+
+
+def ended(geometry: Geometry, low: float, high: float) -> Any:
+    """JAX's lowering rule of oneDNN's convolution with biases, held between two bounds."""
+    return partial(
+        jax.ffi.ffi_lowering("slimtrain_onednn_ended"), **_told(geometry), **attributes({"low": low, "high": high})
+    )
+
+
+def _told(geometry: Geometry) -> dict[str, Any]:
+    before, after = zip(*geometry.padding, strict=True)
+    steps = {"stride": geometry.stride, "rate": geometry.rate, "before": before, "after": after}
+    return attributes({"groups": geometry.groups, **steps})
