@@ -1,6 +1,6 @@
 """Draws of yes or no: `jax.random.bernoulli`, which the native part computes where it is there, to the same bits.
 
-XLA writes and reads whole arrays of bits in each of twenty rounds, most of them in one thread.
+XLA writes and reads whole arrays of bits on the way to them.
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ from slimtrain.net import bilinear
 from slimtrain.net.geometry import Geometry
 from slimtrain.net.lowerings import custom_call
 from slimtrain.net.native_calls import described, on_one_device
-from slimtrain.net.sums import channel_powers
+from slimtrain.net.sums import channel_sums
 
 
 class Bounds(NamedTuple):
@@ -43,12 +43,8 @@ def _differentiated(geometry: Geometry, bounds: Bounds) -> Callable[..., Array]:
         inputs, weights, outputs = kept
         free = outputs > bounds.low if bounds.high == inf else (outputs > bounds.low) & (outputs < bounds.high)
         passed = jnp.where(free, gradient, 0)
-        zeros = jnp.zeros(passed.shape[-1:], passed.dtype)
-        return (
-            bilinear.input_gradient(passed, weights, geometry),
-            bilinear.weights_gradient(inputs, passed, geometry),
-            channel_powers(passed, zeros)[0],
-        )
+        of_inputs = bilinear.input_gradient(passed, weights, geometry)
+        return of_inputs, bilinear.weights_gradient(inputs, passed, geometry), channel_sums(passed)
 
     function = jax.custom_vjp(lambda *given: forward(*given)[0])
     function.defvjp(forward, backward)

@@ -52,6 +52,16 @@ channel_products = with_target("channel_products", _products)
 others - shift."""
 
 
+def channel_sums(values: Array) -> Array:
+    """[..., channels] -> [channels]: the sum of each."""
+    return _unshifted(values)[0]
+
+
+def _unshifted(values: Array) -> Array:
+    """[2, channels]: sums of the values, and of their squares."""
+    return channel_powers(values, jnp.zeros(values.shape[-1:], values.dtype))  # type: ignore[no-any-return]
+
+
 def add_channels(values: Array, biases: Array) -> Array:
     """[..., channels] plus [channels], whose gradient by the biases is summed in one pass."""
 
@@ -59,7 +69,7 @@ def add_channels(values: Array, biases: Array) -> Array:
         return values + biases, None
 
     def back(_: None, gradient: Array) -> tuple[Array, Array]:
-        return gradient, channel_powers(gradient, jnp.zeros(gradient.shape[-1:], gradient.dtype))[0]
+        return gradient, channel_sums(gradient)
 
     function = jax.custom_vjp(lambda values, biases: values + biases)
     function.defvjp(added, back)
@@ -71,7 +81,7 @@ def square_sum(values: Array) -> Array:
     columns = gcd(values.size, COLUMNS)
 
     def summed(values: Array) -> Array:
-        return channel_powers(values.reshape(-1, columns), jnp.zeros(columns, values.dtype))[1].sum()  # type: ignore[no-any-return]
+        return _unshifted(values.reshape(-1, columns))[1].sum()
 
     if not values.size:
         return jnp.zeros((), values.dtype)

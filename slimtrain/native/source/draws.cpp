@@ -1,4 +1,4 @@
-// Draws of yes or no, as jax.random.bernoulli draws them: the bits of number i are threefry of (key, i), with 20 rounds.
+// Draws of yes or no, as jax.random.bernoulli draws them: the bits of number i are threefry of (key, i), in 20 rounds.
 // Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
 
 #include "parts.h"

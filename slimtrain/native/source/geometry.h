@@ -45,16 +45,19 @@ struct Geometry {
 
 }  // namespace slimtrain
 
-// A handler for XLA: two arrays in, one out, and how the kernel moves.
-#define SLIMTRAIN_CONVOLUTION(name, function)                            \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, function,                          \
-                                xla::ffi::Ffi::Bind()                    \
-                                    .Ctx<xla::ffi::ThreadPool>()         \
-                                    .Arg<xla::ffi::Buffer<xla::ffi::F32>>() \
-                                    .Arg<xla::ffi::Buffer<xla::ffi::F32>>() \
-                                    .Ret<xla::ffi::Buffer<xla::ffi::F32>>() \
-                                    .Attr<slimtrain::Ints>("stride")     \
-                                    .Attr<slimtrain::Ints>("rate")       \
-                                    .Attr<slimtrain::Ints>("before")     \
-                                    .Attr<slimtrain::Ints>("after")      \
-                                    .Attr<int64_t>("groups"))
+// The attributes of a handler for XLA that say how the kernel moves.
+#define SLIMTRAIN_MOVES                \
+  .Attr<slimtrain::Ints>("stride")     \
+      .Attr<slimtrain::Ints>("rate")   \
+      .Attr<slimtrain::Ints>("before") \
+      .Attr<slimtrain::Ints>("after")  \
+      .Attr<int64_t>("groups")
+
+// A handler: two arrays in, one out, and how the kernel moves.
+#define SLIMTRAIN_CONVOLUTION(name, function)                                         \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, function,                                       \
+                                xla::ffi::Ffi::Bind()                                 \
+                                    .Ctx<xla::ffi::ThreadPool>()                      \
+                                    .Arg<xla::ffi::Buffer<xla::ffi::F32>>()           \
+                                    .Arg<xla::ffi::Buffer<xla::ffi::F32>>()           \
+                                    .Ret<xla::ffi::Buffer<xla::ffi::F32>>() SLIMTRAIN_MOVES)

@@ -216,11 +216,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_onednn_ended, slimtrain::convolve_and_en
                                   .Arg<xla::ffi::Buffer<xla::ffi::F32>>()
                                   .Arg<xla::ffi::Buffer<xla::ffi::F32>>()
                                   .Arg<xla::ffi::Buffer<xla::ffi::F32>>()
-                                  .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-                                  .Attr<slimtrain::Ints>("stride")
-                                  .Attr<slimtrain::Ints>("rate")
-                                  .Attr<slimtrain::Ints>("before")
-                                  .Attr<slimtrain::Ints>("after")
-                                  .Attr<int64_t>("groups")
+                                  .Ret<xla::ffi::Buffer<xla::ffi::F32>>() SLIMTRAIN_MOVES
                                   .Attr<float>("low")
                                   .Attr<float>("high"));
