@@ -41,7 +41,8 @@ def _native(kind: Kind, geometry: Geometry, lanes: int) -> Way:
         return "onednn"
     few, large, strided = 8 <= read <= 16, prod(geometry.size) >= 49, geometry.strided
     if kind == "weights_gradient":
-        return "products" if large or (read >= 8 and lanes < WIDEST) else "onednn"
+        wide = read >= 8 or (read >= 2 and written >= 32)
+        return "products" if large or (wide and lanes < WIDEST) else "onednn"
     if lanes < WIDEST:
         return "direct" if few and (kind == "forward" or not strided) else "onednn"
     return "direct" if (few or large) and strided and kind == "forward" else "onednn"

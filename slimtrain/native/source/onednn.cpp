@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <numeric>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
@@ -102,9 +103,45 @@ const Made& made(Kind kind, const Geometry& g, int64_t batch) {
   return found->second;
 }
 
-void reorder(const memory::desc& from, void* source, const memory::desc& to, void* target) {
-  memory a(from, engine(), source), b(to, engine(), target);
-  dnnl::reorder(a, b).execute(stream(), a, b);
+struct Weights {  // in some layout
+  memory::desc layout;
+  void* at;
+};
+
+// Writes weights in another layout, or adds them to what is there.
+void reorder(const Weights& from, const Weights& to, bool add = false) {
+  memory source(from.layout, engine(), from.at), target(to.layout, engine(), to.at);
+  dnnl::primitive_attr attributes;
+  dnnl::post_ops sum;
+  if (add) sum.append_sum();
+  attributes.set_post_ops(sum);
+  dnnl::reorder(source, target, attributes).execute(stream(), source, target);
+}
+
+// How many along the first axis lie together in a layout.
+int64_t together(const memory::desc& layout) {
+  const Dims axes = layout.get_inner_idxs(), sizes = layout.get_inner_blks();
+  int64_t product = 1;
+  for (size_t i = 0; i < axes.size(); ++i)
+    if (axes[i] == 0) product *= sizes[i];
+  return product;
+}
+
+// The sum of weights in another layout, shared out among threads along their first axis.
+void reorder_sum(ffi::ThreadPool& pool, const std::vector<Weights>& all, const Weights& to) {
+  constexpr int64_t share = 16384;  // numbers below which a second thread gains nothing
+  int64_t block = together(to.layout);
+  for (const Weights& one : all) block = std::lcm(block, together(one.layout));
+  const Dims dims = to.layout.get_dims();
+  const int64_t blocks = (dims[0] + block - 1) / block, size = Geometry::product(dims);
+  const int64_t parts = std::clamp<int64_t>(size / share, 1, std::min<int64_t>(pool.num_threads(), blocks));
+  in_parts(pool, parts, [&](int64_t part) {
+    Dims length = dims, start(dims.size(), 0);
+    start[0] = begin_of(part, parts, blocks) * block;
+    length[0] = std::min(dims[0], begin_of(part + 1, parts, blocks) * block) - start[0];
+    const auto of = [&](const Weights& whole) { return Weights{whole.layout.submemory_desc(length, start), whole.at}; };
+    for (const Weights& one : all) reorder(of(one), of(to), &one != &all[0]);
+  });
 }
 
 enum Buffer { shared_weights, own_weights, scratchpad };
@@ -146,7 +183,7 @@ void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::Th
   void* weights = w;
   if (first.weights != given) {
     weights = kept(shared_weights, first.weights.get_size());
-    reorder(given, w, first.weights, weights);
+    reorder_sum(pool, {{given, w}}, {first.weights, weights});
   }
   in_parts(pool, parts, [&](int64_t part) {
     stream();
@@ -155,7 +192,7 @@ void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::Th
     void* mine = weights;
     if (one.weights != first.weights) {  // a part of another size may want another layout
       mine = kept(own_weights, one.weights.get_size());
-      reorder(given, w, one.weights, mine);
+      reorder({given, w}, {one.weights, mine});
     }
     run(kind, one, x + from * g.input_size(), mine, y + from * g.output_size());
     if (ending) (*ending)(y + from * g.output_size(), (to - from) * g.output_size(), g.out);
@@ -163,14 +200,22 @@ void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::Th
 }
 
 void to_weights(const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool& pool) {
-  const memory::desc wanted = weights_of(g);
-  sum_over_batch(pool, g.batch, g.weights_size(), shared_weights, w, [&](int64_t from, int64_t count, float* sums) {
+  const int64_t parts = parts_of(pool, g.batch);
+  std::vector<const Made*> ways;
+  std::vector<size_t> starts = {0};  // bytes
+  for (int64_t part = 0; part < parts; ++part) {
+    ways.push_back(&made(Kind::weights_gradient, g, begin_of(part + 1, parts, g.batch) - begin_of(part, parts, g.batch)));
+    starts.push_back(starts.back() + (ways.back()->weights.get_size() + 63) / 64 * 64);
+  }
+  char* found = static_cast<char*>(kept(shared_weights, starts.back()));
+  std::vector<Weights> sums;
+  for (int64_t part = 0; part < parts; ++part) sums.push_back({ways[part]->weights, found + starts[part]});
+  in_parts(pool, parts, [&](int64_t part) {
     stream();
-    const Made& one = made(Kind::weights_gradient, g, count);
-    void* found = kept(own_weights, one.weights.get_size());
-    run(Kind::weights_gradient, one, x + from * g.input_size(), found, y + from * g.output_size());
-    reorder(one.weights, found, wanted, sums);
+    const int64_t from = begin_of(part, parts, g.batch);
+    run(Kind::weights_gradient, *ways[part], x + from * g.input_size(), sums[part].at, y + from * g.output_size());
   });
+  reorder_sum(pool, sums, {weights_of(g), w});
 }
 
 template <Kind kind>

@@ -20,17 +20,19 @@ namespace ffi = xla::ffi;
 struct Walk {  // over the pixels of a chunk: where each row of inputs starts, how far its pixels are apart
   const std::vector<int64_t>& starts;
   int64_t columns, step;
+  bool first;  // of the chunks
 };
 
-// Adds to a tile of the gradient, [Tall rows of `out`][Wide vectors].
+// Adds to a tile of the gradient, [Tall rows of `out`][Wide vectors], or begins it.
 template <int Tall, int Wide>
 struct AddProducts {
   static void run(const float* x, const float* y, const Walk& walk, int64_t width, float* sums, int64_t out) {
-    Vector total[Tall][Wide];
+    Vector total[Tall][Wide] = {};
+    if (!walk.first)
 #pragma GCC unroll 16
-    for (int i = 0; i < Tall; ++i)
+      for (int i = 0; i < Tall; ++i)
 #pragma GCC unroll 2
-      for (int j = 0; j < Wide; ++j) total[i][j] = load(sums + i * out + j * lanes);
+        for (int j = 0; j < Wide; ++j) total[i][j] = load(sums + i * out + j * lanes);
     for (const int64_t start : walk.starts) {
       const float* a = x + start;
       for (int64_t column = 0; column < walk.columns; ++column, a += walk.step, y += width) {
@@ -50,6 +52,11 @@ struct AddProducts {
   }
 };
 
+struct Range {
+  int64_t from, to;
+  int64_t size() const { return to - from; }
+};
+
 enum Buffer { packed_inputs, packed_outputs, parts_sums };
 
 class WeightsGradient {
@@ -59,20 +66,30 @@ class WeightsGradient {
         merged_(p_.in <= few && (p_.rate_x == 1 || p_.kernel_width == 1)),
         tile_(merged_ ? p_.in : tall),
         span_(p_.span()) {
-    const int64_t pixel = (p_.in * p_.stride_y * p_.stride_x + p_.out) * sizeof(float);
-    most_rows_ = std::max<int64_t>(1, std::min<int64_t>(most_pixels, cache / pixel) / p_.columns);
   }
 
-  // The sum over `batch` examples, written to `sums`.
-  void run(const float* x, const float* y, int64_t batch, float* sums) const {
-    std::fill(sums, sums + p_.kernel_height * p_.kernel_width * p_.in * p_.out, 0.0f);
+  // Tiles of input channels.
+  int64_t tiles() const { return (p_.in + tile_ - 1) / tile_; }
+
+  // Whether threads had better take tiles than examples: each gradient is then written once, where it belongs, for
+  // which each thread reads all of the outputs' gradient.
+  bool apart(int64_t outputs) const {
+    const int64_t weights = p_.kernel_height * p_.kernel_width * p_.in * p_.out;
+    return tiles() >= 8 && 8 * weights >= outputs;
+  }
+
+  // The sum over `batch` examples, written to `sums`, for some of the tiles of inputs.
+  void run(const float* x, const float* y, int64_t batch, Range tiles, float* sums) const {
+    const int64_t pixel = (tiles.size() * tile_ * p_.stride_y * p_.stride_x + p_.out) * sizeof(float);
+    const int64_t most_rows = std::max<int64_t>(1, std::min<int64_t>(most_pixels, cache / pixel) / p_.columns);
     const int64_t rows = batch * p_.rows;  // of all examples, one after the other
-    for (int64_t first = 0; first < rows; first += most_rows_) {
-      const int64_t last = std::min(rows, first + most_rows_);
+    for (int64_t first = 0; first < rows; first += most_rows) {
+      const int64_t last = std::min(rows, first + most_rows);
       std::vector<int64_t> starts;
       int64_t area;
-      const float* inputs = copy_inputs(x, first, last, starts, area);
-      add(inputs, area, starts, y + first * p_.columns * p_.out, sums);
+      const float* inputs = copy_inputs(x, first, last, tiles, starts, area);
+      const Walk walk = {starts, p_.columns, p_.stride_x * tile_, first == 0};
+      add(inputs, area, tiles, walk, y + first * p_.columns * p_.out, sums);
     }
   }
 
@@ -80,12 +97,11 @@ class WeightsGradient {
   static constexpr int64_t few = 16, most_pixels = 768, cache = 640 * 1024;
   Plane p_;
   bool merged_;
-  int64_t tile_;       // channels of a tile of inputs
-  int64_t span_;       // columns that a row of outputs reads
-  int64_t most_rows_;  // rows of outputs in a chunk
+  int64_t tile_;  // channels of a tile of inputs
+  int64_t span_;  // columns that a row of outputs reads
 
   // What the output rows [first, last) read, [tiles][rows][span][tile], padded; where each output row starts in a tile.
-  const float* copy_inputs(const float* x, int64_t first, int64_t last, std::vector<int64_t>& starts,
+  const float* copy_inputs(const float* x, int64_t first, int64_t last, Range tiles, std::vector<int64_t>& starts,
                            int64_t& area) const {
     std::vector<std::pair<int64_t, int64_t>> sources;  // (example, row)
     for (int64_t row = first; row < last;) {
@@ -97,19 +113,17 @@ class WeightsGradient {
       row += bottom - top;
     }
     area = static_cast<int64_t>(sources.size()) * span_ * tile_;
-    const int64_t tiles = (p_.in + tile_ - 1) / tile_;
-    float* copy = static_cast<float*>(kept(packed_inputs, (tiles * area + lanes) * sizeof(float)));
+    float* copy = static_cast<float*>(kept(packed_inputs, (tiles.size() * area + lanes) * sizeof(float)));
     for (size_t row = 0; row < sources.size(); ++row)
-      for (int64_t t = 0; t < tiles; ++t)
+      for (int64_t t = tiles.from; t < tiles.to; ++t)
         copy_row(p_, x, sources[row].first, sources[row].second, t * tile_, tile_, span_,
-                 copy + t * area + row * span_ * tile_);
+                 copy + (t - tiles.from) * area + row * span_ * tile_);
     return copy;
   }
 
   // Adds the products of a chunk, two vectors of output channels at a time.
-  void add(const float* x, int64_t area, const std::vector<int64_t>& starts, const float* y, float* sums) const {
-    const int64_t pixels = static_cast<int64_t>(starts.size()) * p_.columns, across = p_.kernel_width * p_.in;
-    const Walk walk = {starts, p_.columns, p_.stride_x * tile_};
+  void add(const float* x, int64_t area, Range tiles, const Walk& walk, const float* y, float* sums) const {
+    const int64_t pixels = static_cast<int64_t>(walk.starts.size()) * p_.columns, across = p_.kernel_width * p_.in;
     float* strip = static_cast<float*>(kept(packed_outputs, pixels * 2 * lanes * sizeof(float)));
     for (int64_t out = 0; out < p_.out; out += 2 * lanes) {
       const bool pair = out + 2 * lanes <= p_.out;
@@ -119,12 +133,20 @@ class WeightsGradient {
       for (int64_t ky = 0; ky < p_.kernel_height; ++ky) {
         const float* rows = x + ky * p_.rate_y * span_ * tile_;
         float* target = sums + ky * across * p_.out + out;
-        for (int64_t j = 0, most; j < across; j += most) {
-          const int64_t kx = j / p_.in, channel = j % p_.in;
-          most = std::min<int64_t>(tall, merged_ ? across - j : p_.in - channel);
-          const float* from = merged_ ? rows + j : rows + channel / tile_ * area + kx * p_.rate_x * tile_;
-          tile_of<AddProducts>(most, pair)(from, strip, walk, width, target + j * p_.out, p_.out);
+        const auto tile = [&](const float* from, int64_t height, int64_t row) {
+          tile_of<AddProducts>(height, pair)(from, strip, walk, width, target + row * p_.out, p_.out);
+        };
+        if (merged_) {
+          for (int64_t i = 0, count = (across + tall - 1) / tall; i < count; ++i) {  // even heights: a low tile waits
+            const int64_t j = begin_of(i, count, across);
+            tile(rows + j, begin_of(i + 1, count, across) - j, j);
+          }
+          continue;
         }
+        for (int64_t kx = 0; kx < p_.kernel_width; ++kx)
+          for (int64_t t = tiles.from; t < tiles.to; ++t)
+            tile(rows + (t - tiles.from) * area + kx * p_.rate_x * tile_, std::min(tile_, p_.in - t * tile_),
+                 kx * p_.in + t * tile_);
       }
     }
   }
@@ -138,10 +160,18 @@ ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> inputs, 
   if (g.groups != 1 || g.kernel.size() > 2 || g.out % lanes != 0)
     return ffi::Error::InvalidArgument("takes one or two dimensions, one group, outputs in whole vectors");
   const WeightsGradient one(g);
+  const float *x = inputs.typed_data(), *y = outputs.typed_data();
+  if (one.apart(g.batch * g.output_size())) {
+    const int64_t tiles = one.tiles(), parts = std::min<int64_t>(pool.num_threads(), tiles);
+    in_parts(pool, parts, [&](int64_t part) {
+      const Range mine = {begin_of(part, parts, tiles), begin_of(part + 1, parts, tiles)};
+      one.run(x, y, g.batch, mine, result->typed_data());
+    });
+    return ffi::Error::Success();
+  }
   sum_over_batch(pool, g.batch, g.weights_size(), parts_sums, result->typed_data(),
                  [&](int64_t from, int64_t count, float* sums) {
-                   one.run(inputs.typed_data() + from * g.input_size(), outputs.typed_data() + from * g.output_size(),
-                           count, sums);
+                   one.run(x + from * g.input_size(), y + from * g.output_size(), count, {0, one.tiles()}, sums);
                  });
   return ffi::Error::Success();
 } catch (const std::exception& error) {
