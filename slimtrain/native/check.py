@@ -199,22 +199,50 @@ def _adam(gradient: Values, mean: Values, square: Values, value: Values) -> tupl
     return mean, square, value - 0.25 * 2.0 * mean / (np.sqrt(square) + 0.0625)
 
 
-RULES: tuple[tuple[str, dict[str, Any], tuple[float, ...], int, Any], ...] = (
-    # target, its attributes, its factors, kinds of moments, (gradient, *moments, value) -> (*moments, value)
-    ("sgd", {}, (0.25,), 0, lambda gradient, value: (value - 0.25 * gradient,)),
-    ("momentum", {"nesterov": np.int64(0)}, (0.25, 0.5), 1, partial(_momentum, 0)),
-    ("momentum", {"nesterov": np.int64(1)}, (0.25, 0.5), 1, partial(_momentum, 1)),
-    ("adam", {}, (0.25, 2.0, 0.5, 0.375, 0.75, 0.125, 0.0625), 2, _adam),
+def _adamw(gradient: Values, mean: Values, square: Values, value: Values) -> tuple[Values, ...]:
+    mean, square = 0.5 * mean + 0.375 * gradient, 0.75 * square + 0.125 * gradient**2
+    decayed = 0.5 * value if value.ndim > 1 else 0.0
+    return mean, square, value - 0.25 * (mean / 0.75 / (np.sqrt(square / 0.5) + 0.0625) + decayed)
+
+
+def _adagrad(gradient: Values, total: Values, value: Values) -> tuple[Values, ...]:
+    total = total + gradient**2
+    return total, value - 0.25 * gradient / np.sqrt(total)
+
+
+def _rmsprop(gradient: Values, square: Values, step: Values, value: Values, spread: Any = 0.0) -> tuple[Values, ...]:
+    square = 0.75 * square + 0.125 * gradient**2
+    step = 0.5 * step - 0.25 * gradient / np.sqrt(square - spread + 0.0625)
+    return square, step, value + step
+
+
+def _centered(gradient: Values, mean: Values, square: Values, step: Values, value: Values) -> tuple[Values, ...]:
+    mean = 0.75 * mean + 0.125 * gradient
+    return mean, *_rmsprop(gradient, square, step, value, spread=mean**2)
+
+
+RULES: tuple[tuple[str, dict[str, Any], tuple[float, ...], int, int, Any], ...] = (
+    # target, its attributes, its factors, kinds of moments, which of them are mean squares or -1 (the kind before it
+    # are means of the same), (gradient, *moments, value) -> (*moments, value)
+    ("sgd", {}, (0.25,), 0, -1, lambda gradient, value: (value - 0.25 * gradient,)),
+    ("momentum", {"nesterov": np.int64(0)}, (0.25, 0.5), 1, -1, partial(_momentum, 0)),
+    ("momentum", {"nesterov": np.int64(1)}, (0.25, 0.5), 1, -1, partial(_momentum, 1)),
+    ("adam", {}, (0.25, 2.0, 0.5, 0.375, 0.75, 0.125, 0.0625), 2, 1, _adam),
+    ("adamw", {}, (0.25, 0.75, 0.5, 0.5, 0.375, 0.75, 0.125, 0.0625, 0.5), 2, 1, _adamw),
+    ("adagrad", {}, (0.25,), 1, 0, _adagrad),
+    ("rmsprop", {"centered": np.int64(0)}, (0.25, 0.5, 0.75, 0.125, 0.0625), 2, 0, _rmsprop),
+    ("rmsprop", {"centered": np.int64(1)}, (0.25, 0.5, 0.75, 0.125, 0.0625), 3, 1, _centered),
 )
 
 
 def _optimizers(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
-    for name, words, factors, moments, rule in RULES:
-        sizes = (5, 100_003, 70_000)
-        count, written = len(sizes), moments + 1
-        arrays = [random.standard_normal(size).astype(np.float32) for size in (written + 1) * sizes]
-        if name == "adam":  # a mean of squares is not negative
-            arrays[count : 2 * count] = map(np.abs, arrays[count : 2 * count])
+    for name, words, factors, moments, squares, rule in RULES:
+        shapes: tuple[tuple[int, ...], ...] = ((5,), (100_003,), (700, 100))
+        count, written = len(shapes), moments + 1
+        arrays = [random.standard_normal(shape).astype(np.float32) for shape in (written + 1) * shapes]
+        for i in range(count) if squares >= 0 else ():
+            place = squares * count + i
+            arrays[place] = np.abs(arrays[place]) + (arrays[place - count] ** 2 if squares else 0)
         likes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays[: written * count]]
         places = {1 + place: place for place in range(written * count)}
         likes.append(jax.ShapeDtypeStruct((), np.bool_))
@@ -230,7 +258,8 @@ def _optimizers(jax: Any, random: Any) -> Iterator[tuple[str, Any, Values]]:
         for bad, place in product((np.nan, np.inf), range(-1, len(arrays))):
             spoilt = list(arrays)
             if place >= 0:
-                spoilt[place] = np.append(arrays[place][1:], np.float32(bad))
+                spoilt[place] = arrays[place].copy()
+                spoilt[place].flat[-1] = bad
             *got, taken = call(by if place >= 0 else not_allowed, *spoilt)
             yield f"{name}'s choice at {bad}", 1 - np.float64(taken), np.array(1.0)
             pairs = zip(got, spoilt[: written * count], strict=True)

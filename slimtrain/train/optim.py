@@ -8,7 +8,8 @@ from slimtrain.config.catalog import optimizer
 from slimtrain.config.values import Fraction, NonNegative, NonPositive, Positive, Schedule
 from slimtrain.lazy import Array, jnp, optax
 from slimtrain.net.sums import square_sum
-from slimtrain.train.taking import AtOnce, adam_step, momentum_step, sgd_step
+from slimtrain.train.rules import adagrad_step, adam_step, adamw_step, momentum_step, rmsprop_step, sgd_step
+from slimtrain.train.taking import AtOnce
 from slimtrain.train.tf1 import ftrl_steps, scale_by_tf_adadelta, scale_by_tf_adagrad, scale_by_tf_adam
 
 Gradients = dict[str, Array]
@@ -72,7 +73,9 @@ def adamw(
         epsilon: added to the root.
         weight_decay: share of a weight that a step of rate 1 takes away; variables of rank 2 and more only.
     """
-    return optax.adamw(learning_rate, beta1, beta2, epsilon, weight_decay=weight_decay, mask=_kernels)
+    parts = optax.adamw(learning_rate, beta1, beta2, epsilon, weight_decay=weight_decay, mask=_kernels)
+    step = partial(adamw_step, learning_rate, beta1, beta2, epsilon, weight_decay)
+    return AtOnce(parts.init, parts.update, step)
 
 
 def _kernels(parameters: Mapping[str, Array]) -> dict[str, bool]:
@@ -110,9 +113,11 @@ def rmsprop(
         epsilon: added to the mean square, inside the root.
         centered: take the square of the mean gradient off the mean square.
     """
-    return optax.rmsprop(
+    parts = optax.rmsprop(
         learning_rate, decay, epsilon, initial_scale=1.0, eps_in_sqrt=True, centered=centered, momentum=momentum
     )
+    step = partial(rmsprop_step, learning_rate, decay, momentum, epsilon, centered)
+    return AtOnce(parts.init, parts.update, step)
 
 
 @optimizer()
@@ -123,7 +128,9 @@ def adagrad(*, learning_rate: Schedule, initial_accumulator_value: Positive = 0.
         learning_rate: a number or a schedule.
         initial_accumulator_value: start of the sums of squares.
     """
-    return optax.chain(scale_by_tf_adagrad(initial_accumulator_value), optax.scale_by_learning_rate(learning_rate))
+    scaled = scale_by_tf_adagrad(initial_accumulator_value)
+    parts = optax.chain(scaled, optax.scale_by_learning_rate(learning_rate))
+    return AtOnce(parts.init, parts.update, partial(adagrad_step, learning_rate))
 
 
 @optimizer()

@@ -28,6 +28,11 @@ OPTIMIZERS = {
     "momentum": partial(optim.momentum, momentum=0.75),
     "nesterov": partial(optim.momentum, momentum=0.75, use_nesterov=True),
     "adam": partial(optim.adam, beta1=0.75, beta2=0.9, epsilon=0.01),
+    "adamw": partial(optim.adamw, beta1=0.75, beta2=0.9, epsilon=0.01, weight_decay=0.1),
+    "adagrad": partial(optim.adagrad, initial_accumulator_value=0.3),
+    "rmsprop": partial(optim.rmsprop, decay=0.75, momentum=0.5, epsilon=0.01),
+    "rmsprop without momentum": optim.rmsprop,
+    "centered rmsprop": partial(optim.rmsprop, decay=0.75, momentum=0.5, epsilon=0.01, centered=True),
 }
 each = pytest.mark.parametrize("made", OPTIMIZERS.values(), ids=OPTIMIZERS)
 

@@ -14,12 +14,13 @@ namespace ffi = xla::ffi;
 constexpr int64_t block = 4096;  // numbers that are worked on at once
 constexpr int64_t share = 16;    // blocks below which a second thread gains nothing
 
-// A rule takes a gradient, moments and a value one step on: numbers, or vectors of them.
+// A rule takes a gradient, moments and a value one step on: numbers, or vectors of them. It is made of factors and of
+// whether the variable has two axes or more.
 
 struct Sgd {
   static constexpr int moments = 0;
   float rate;
-  explicit Sgd(const float* factors) : rate(factors[0]) {}
+  Sgd(const float* factors, bool) : rate(factors[0]) {}
   template <typename Number>
   void operator()(Number gradient, Number*, Number& value) const {
     value = value - gradient * rate;
@@ -30,7 +31,7 @@ template <bool nesterov>
 struct Momentum {
   static constexpr int moments = 1;
   float rate, momentum;
-  explicit Momentum(const float* factors) : rate(factors[0]), momentum(factors[1]) {}
+  Momentum(const float* factors, bool) : rate(factors[0]), momentum(factors[1]) {}
   template <typename Number>
   void operator()(Number gradient, Number* moment, Number& value) const {
     moment[0] = moment[0] * momentum + gradient;
@@ -41,7 +42,7 @@ struct Momentum {
 struct Adam {
   static constexpr int moments = 2;
   float rate, factor, mean_kept, mean_new, square_kept, square_new, epsilon;
-  explicit Adam(const float* factors)
+  Adam(const float* factors, bool)
       : rate(factors[0]), factor(factors[1]), mean_kept(factors[2]), mean_new(factors[3]), square_kept(factors[4]),
         square_new(factors[5]), epsilon(factors[6]) {}
   template <typename Number>
@@ -52,10 +53,57 @@ struct Adam {
   }
 };
 
+struct Adamw {
+  static constexpr int moments = 2;
+  float rate, mean_share, square_share, mean_kept, mean_new, square_kept, square_new, epsilon, decay;
+  Adamw(const float* factors, bool matrix)
+      : rate(factors[0]), mean_share(factors[1]), square_share(factors[2]), mean_kept(factors[3]),
+        mean_new(factors[4]), square_kept(factors[5]), square_new(factors[6]), epsilon(factors[7]),
+        decay(matrix ? factors[8] : 0) {}
+  template <typename Number>
+  void operator()(Number gradient, Number* moment, Number& value) const {
+    moment[0] = moment[0] * mean_kept + gradient * mean_new;
+    moment[1] = moment[1] * square_kept + gradient * square_new * gradient;
+    value = value - (moment[0] / mean_share / (root(moment[1] / square_share) + epsilon) + value * decay) * rate;
+  }
+};
+
+struct Adagrad {
+  static constexpr int moments = 1;
+  float rate;
+  Adagrad(const float* factors, bool) : rate(factors[0]) {}
+  template <typename Number>
+  void operator()(Number gradient, Number* moment, Number& value) const {
+    moment[0] = moment[0] + gradient * gradient;
+    value = value - gradient / root(moment[0]) * rate;
+  }
+};
+
+template <bool centered>
+struct Rmsprop {  // its moments: the mean where centered, the mean square, the step before
+  static constexpr int moments = 2 + centered;
+  float rate, momentum, kept, fresh, epsilon;
+  Rmsprop(const float* factors, bool)
+      : rate(factors[0]), momentum(factors[1]), kept(factors[2]), fresh(factors[3]), epsilon(factors[4]) {}
+  template <typename Number>
+  void operator()(Number gradient, Number* moment, Number& value) const {
+    Number &square = moment[centered], &step = moment[centered + 1];
+    square = square * kept + gradient * fresh * gradient;
+    Number spread = square;
+    if constexpr (centered) {
+      moment[0] = moment[0] * kept + gradient * fresh;
+      spread = square - moment[0] * moment[0];
+    }
+    step = step * momentum - gradient / root(spread + epsilon) * rate;
+    value = value + step;
+  }
+};
+
 template <int count>
 struct Variable {
   float* moments[count + 1];  // the last one is the value
   const float* gradient;
+  bool matrix;
 };
 
 // Calls done(numbers or vectors that came out, where they belong) for each place of [from, to).
@@ -103,10 +151,13 @@ bool finite(const Variable<Rule::moments>& of, int64_t from, int64_t to, const R
   return rest == 0;
 }
 
+using Factors = ffi::Buffer<ffi::F32>;
+
 // Takes (0 or NaN where the step is not to be taken, the rule's factors), and of n variables each kind of moments, the
 // values and the gradients, n each; gives moments and values, in their places, and whether the step was taken.
 template <typename Rule>
-ffi::Error step(ffi::ThreadPool& pool, const float* factors, ffi::RemainingArgs& arrays, ffi::RemainingRets& results) {
+ffi::Error step(ffi::ThreadPool pool, Factors given, ffi::RemainingArgs arrays, ffi::RemainingRets results) try {
+  const float* factors = given.typed_data();
   constexpr int parts = Rule::moments + 1;
   const size_t count = arrays.size() / (parts + 1);
   std::vector<Variable<Rule::moments>> variables(count);
@@ -116,42 +167,30 @@ ffi::Error step(ffi::ThreadPool& pool, const float* factors, ffi::RemainingArgs&
     const auto at = [&](size_t part) { return arrays.get<ffi::Buffer<ffi::F32>>(part * count + i).value(); };
     for (int part = 0; part < parts; ++part) variables[i].moments[part] = at(part).typed_data();
     variables[i].gradient = at(parts).typed_data();
+    variables[i].matrix = at(0).dimensions().size() > 1;
     sizes.push_back(static_cast<int64_t>(at(0).element_count()));
     ends.push_back(blocks += (sizes.back() + block - 1) / block);
   }
-  const Rule rule(factors + 1);
   const auto over_all = [&](const auto& work) {
     in_pieces(pool, ends, share, [&](size_t i, int64_t first, int64_t last) {
-      work(variables[i], first * block, std::min(sizes[i], last * block));
+      const Rule rule(factors + 1, variables[i].matrix);
+      work(variables[i], first * block, std::min(sizes[i], last * block), rule);
     });
   };
-  using Of = const Variable<Rule::moments>&;
   std::atomic<bool> good{factors[0] == 0};
-  if (good) over_all([&](Of of, int64_t from, int64_t to) { if (!finite(of, from, to, rule)) good = false; });
-  if (good) over_all([&](Of of, int64_t from, int64_t to) { take(of, from, to, rule); });
+  if (good) over_all([&](const auto&... piece) { if (!finite(piece...)) good = false; });
+  if (good) over_all([&](const auto&... piece) { take(piece...); });
   results.get<ffi::Buffer<ffi::PRED>>(parts * count).value()->typed_data()[0] = good;
   return ffi::Error::Success();
-}
-
-using Factors = ffi::Buffer<ffi::F32>;
-
-ffi::Error sgd(ffi::ThreadPool pool, Factors factors, ffi::RemainingArgs arrays, ffi::RemainingRets results) try {
-  return step<Sgd>(pool, factors.typed_data(), arrays, results);
 } catch (const std::exception& error) {
   return ffi::Error::Internal(error.what());
 }
 
-ffi::Error momentum(ffi::ThreadPool pool, Factors factors, ffi::RemainingArgs arrays, ffi::RemainingRets results,
-                    int64_t nesterov) try {
-  return (nesterov ? step<Momentum<true>> : step<Momentum<false>>)(pool, factors.typed_data(), arrays, results);
-} catch (const std::exception& error) {
-  return ffi::Error::Internal(error.what());
-}
-
-ffi::Error adam(ffi::ThreadPool pool, Factors factors, ffi::RemainingArgs arrays, ffi::RemainingRets results) try {
-  return step<Adam>(pool, factors.typed_data(), arrays, results);
-} catch (const std::exception& error) {
-  return ffi::Error::Internal(error.what());
+// The same for a rule in two forms.
+template <template <bool> class Rule>
+ffi::Error step_of(ffi::ThreadPool pool, Factors given, ffi::RemainingArgs arrays, ffi::RemainingRets results,
+                   int64_t form) {
+  return (form ? step<Rule<true>> : step<Rule<false>>)(pool, given, arrays, results);
 }
 
 }  // namespace
@@ -164,6 +203,11 @@ using xla::ffi::Ffi;
       .Arg<xla::ffi::Buffer<xla::ffi::F32>>()    \
       .RemainingArgs()                           \
       .RemainingRets()
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_sgd, slimtrain::sgd, SLIMTRAIN_STEP);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_momentum, slimtrain::momentum, SLIMTRAIN_STEP.Attr<int64_t>("nesterov"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adam, slimtrain::adam, SLIMTRAIN_STEP);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_sgd, slimtrain::step<slimtrain::Sgd>, SLIMTRAIN_STEP);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_momentum, slimtrain::step_of<slimtrain::Momentum>,
+                              SLIMTRAIN_STEP.Attr<int64_t>("nesterov"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adam, slimtrain::step<slimtrain::Adam>, SLIMTRAIN_STEP);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adamw, slimtrain::step<slimtrain::Adamw>, SLIMTRAIN_STEP);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adagrad, slimtrain::step<slimtrain::Adagrad>, SLIMTRAIN_STEP);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_rmsprop, slimtrain::step_of<slimtrain::Rmsprop>,
+                              SLIMTRAIN_STEP.Attr<int64_t>("centered"));
