@@ -35,6 +35,14 @@ def library_in(cache: Path) -> Path:
     return found
 
 
+@pytest.mark.parametrize("threads", [1, 7])
+def test_it_agrees_with_float64_on_fewer_and_more_cores_than_examples(cache, threads):
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "NPROC": str(threads)}  # XLA's own word for its threads
+    command = [sys.executable, "-m", "slimtrain.native.check", str(library_in(cache))]
+    found = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
 def test_it_is_built_once_into_a_private_folder(cache):
     library = library_in(cache)
     assert stat.S_IMODE(library.parents[1].stat().st_mode) == 0o700

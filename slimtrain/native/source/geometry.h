@@ -34,9 +34,12 @@ struct Geometry {
   int64_t output_size() const { return product(outputs) * out; }   // of one example
   int64_t weights_size() const { return product(kernel) * (in / groups) * out; }
 
+  // How many inputs along an axis the kernel spans.
+  int64_t reach(size_t axis) const { return (kernel[axis] - 1) * rate[axis] + 1; }
+
   // The same for geometries that one primitive serves.
-  std::string key(int64_t examples) const {
-    Sizes all = {examples, in, out, groups};
+  std::string key() const {
+    Sizes all = {batch, in, out, groups};
     for (const Sizes* sizes : {&inputs, &outputs, &kernel, &stride, &rate, &before, &after})
       all.insert(all.end(), sizes->begin(), sizes->end());
     return std::string(reinterpret_cast<const char*>(all.data()), all.size() * sizeof(int64_t));

@@ -70,9 +70,9 @@ struct Made {
   memory::desc inputs, weights, outputs, scratch;
 };
 
-Made make(Kind kind, const Geometry& g, int64_t batch) {
+Made make(Kind kind, const Geometry& g) {
   omp_set_num_threads(1);  // chosen for the one thread that it will run on
-  const memory::desc x = values_of(batch, g.in, g.inputs), y = values_of(batch, g.out, g.outputs);
+  const memory::desc x = values_of(g.batch, g.in, g.inputs), y = values_of(g.batch, g.out, g.outputs);
   const memory::desc w(weights_dims(g), memory::data_type::f32, memory::format_tag::any);
   Dims gaps = g.rate;
   for (int64_t& gap : gaps) gap -= 1;
@@ -93,13 +93,13 @@ Made make(Kind kind, const Geometry& g, int64_t batch) {
   return {dnnl::convolution_backward_weights(back), x, back.diff_weights_desc(), y, back.scratchpad_desc()};
 }
 
-const Made& made(Kind kind, const Geometry& g, int64_t batch) {
+const Made& made(Kind kind, const Geometry& g) {
   static std::mutex mutex;
   static std::unordered_map<std::string, Made> known;
-  const std::string key = std::string(1, static_cast<char>(kind)) + g.key(batch);
+  const std::string key = std::string(1, static_cast<char>(kind)) + g.key();
   std::lock_guard<std::mutex> lock(mutex);
   auto found = known.find(key);
-  if (found == known.end()) found = known.emplace(key, make(kind, g, batch)).first;
+  if (found == known.end()) found = known.emplace(key, make(kind, g)).first;
   return found->second;
 }
 
@@ -171,49 +171,104 @@ struct Ending {
   }
 };
 
+// A part of a convolution that one thread computes: some examples, or some rows of one.
+struct Piece {
+  Geometry g;
+  int64_t x, y;  // where its inputs and outputs begin
+};
+
+Piece examples_of(const Geometry& g, int64_t from, int64_t to) {
+  Piece piece = {g, from * g.input_size(), from * g.output_size()};
+  piece.g.batch = to - from;
+  return piece;
+}
+
+// Of an example the output rows [from, to) with the inputs that they read; of no examples where those are padding only.
+Piece output_rows(const Geometry& g, int64_t example, int64_t from, int64_t to) {
+  Piece piece = examples_of(g, example, example + 1);
+  const int64_t begin = from * g.stride[0] - g.before[0], end = (to - 1) * g.stride[0] - g.before[0] + g.reach(0);
+  const int64_t first = std::max<int64_t>(0, begin), last = std::min(g.inputs[0], end);
+  piece.g.inputs[0] = last - first, piece.g.outputs[0] = to - from;
+  piece.g.before[0] = first - begin, piece.g.after[0] = std::max<int64_t>(0, end - last);
+  piece.x += first * (g.input_size() / g.inputs[0]), piece.y += from * (g.output_size() / g.outputs[0]);
+  if (first >= last) piece.g.batch = 0;
+  return piece;
+}
+
+// Of an example the input rows [from, to) with the outputs that read them; of no examples where none do.
+Piece input_rows(const Geometry& g, int64_t example, int64_t from, int64_t to) {
+  Piece piece = examples_of(g, example, example + 1);
+  const int64_t begin = from + g.before[0], end = to + g.before[0], stride = g.stride[0];
+  const int64_t least = std::max<int64_t>(0, begin - g.reach(0) + stride) / stride;
+  const int64_t first = std::min(least, begin / stride), last = std::min(g.outputs[0], (end - 1) / stride + 1);
+  piece.g.inputs[0] = to - from, piece.g.outputs[0] = last - first;
+  piece.g.before[0] = begin - first * stride;
+  piece.g.after[0] = std::max<int64_t>(0, (last - 1) * stride + g.reach(0) - end);
+  piece.x += from * (g.input_size() / g.inputs[0]), piece.y += first * (g.output_size() / g.outputs[0]);
+  if (first >= last) piece.g.batch = 0;
+  return piece;
+}
+
+// What a convolution is shared out in: `parts` groups of examples; where these are fewer than threads, rows of each.
+std::vector<Piece> pieces_of(Kind kind, const Geometry& g, int64_t parts, int64_t threads) {
+  std::vector<Piece> pieces;
+  const int64_t rows = kind == Kind::input_gradient ? g.inputs[0] : g.outputs[0];
+  const int64_t bands = g.batch ? std::min(rows, (threads + g.batch - 1) / g.batch) : 1;
+  if (bands > 1) {
+    const auto of = kind == Kind::input_gradient ? input_rows : output_rows;
+    for (int64_t i = 0; i < g.batch * bands; ++i)
+      pieces.push_back(of(g, i / bands, begin_of(i % bands, bands, rows), begin_of(i % bands + 1, bands, rows)));
+    if (std::all_of(pieces.begin(), pieces.end(), [](const Piece& piece) { return piece.g.batch == 1; })) return pieces;
+    pieces.clear();
+  }
+  for (int64_t part = 0; part < parts; ++part)
+    pieces.push_back(examples_of(g, begin_of(part, parts, g.batch), begin_of(part + 1, parts, g.batch)));
+  return pieces;
+}
+
 // The outputs from the weights, or the gradient of the inputs.
 void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool& pool,
              const Ending* ending = nullptr) {
   constexpr int64_t near = 131072;  // outputs that stay in the cache
   const int64_t threads = parts_of(pool, g.batch), examples = std::max<int64_t>(1, near / g.output_size());
   const int64_t parts = ending ? std::max(threads, g.batch / examples) : threads;
+  const std::vector<Piece> pieces = pieces_of(kind, g, parts, pool.num_threads());
   stream();
-  const Made& first = made(kind, g, begin_of(1, parts, g.batch));
+  const Made& first = made(kind, pieces[0].g);
   const memory::desc given = weights_of(g);
   void* weights = w;
   if (first.weights != given) {
     weights = kept(shared_weights, first.weights.get_size());
     reorder_sum(pool, {{given, w}}, {first.weights, weights});
   }
-  in_parts(pool, parts, [&](int64_t part) {
+  in_parts(pool, pieces.size(), [&](int64_t part) {
     stream();
-    const int64_t from = begin_of(part, parts, g.batch), to = begin_of(part + 1, parts, g.batch);
-    const Made& one = made(kind, g, to - from);
+    const Piece& piece = pieces[part];
+    const Made& one = made(kind, piece.g);
     void* mine = weights;
     if (one.weights != first.weights) {  // a part of another size may want another layout
       mine = kept(own_weights, one.weights.get_size());
       reorder({given, w}, {one.weights, mine});
     }
-    run(kind, one, x + from * g.input_size(), mine, y + from * g.output_size());
-    if (ending) (*ending)(y + from * g.output_size(), (to - from) * g.output_size(), g.out);
+    run(kind, one, x + piece.x, mine, y + piece.y);
+    if (ending) (*ending)(y + piece.y, piece.g.batch * piece.g.output_size(), g.out);
   });
 }
 
 void to_weights(const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool& pool) {
-  const int64_t parts = parts_of(pool, g.batch);
-  std::vector<const Made*> ways;
+  const std::vector<Piece> pieces =
+      pieces_of(Kind::weights_gradient, g, parts_of(pool, g.batch), pool.num_threads());
   std::vector<size_t> starts = {0};  // bytes
-  for (int64_t part = 0; part < parts; ++part) {
-    ways.push_back(&made(Kind::weights_gradient, g, begin_of(part + 1, parts, g.batch) - begin_of(part, parts, g.batch)));
-    starts.push_back(starts.back() + (ways.back()->weights.get_size() + 63) / 64 * 64);
-  }
+  for (const Piece& piece : pieces)
+    starts.push_back(starts.back() + (made(Kind::weights_gradient, piece.g).weights.get_size() + 63) / 64 * 64);
   char* found = static_cast<char*>(kept(shared_weights, starts.back()));
   std::vector<Weights> sums;
-  for (int64_t part = 0; part < parts; ++part) sums.push_back({ways[part]->weights, found + starts[part]});
-  in_parts(pool, parts, [&](int64_t part) {
+  for (size_t i = 0; i < pieces.size(); ++i)
+    sums.push_back({made(Kind::weights_gradient, pieces[i].g).weights, found + starts[i]});
+  in_parts(pool, pieces.size(), [&](int64_t part) {
     stream();
-    const int64_t from = begin_of(part, parts, g.batch);
-    run(Kind::weights_gradient, *ways[part], x + from * g.input_size(), sums[part].at, y + from * g.output_size());
+    const Piece& piece = pieces[part];
+    run(Kind::weights_gradient, made(Kind::weights_gradient, piece.g), x + piece.x, sums[part].at, y + piece.y);
   });
   reorder_sum(pool, sums, {weights_of(g), w});
 }

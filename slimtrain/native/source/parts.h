@@ -58,9 +58,9 @@ void in_parts(xla::ffi::ThreadPool& pool, int64_t count, const Work& work) {
 // Where part `part` of `count` begins, of `size` things.
 inline int64_t begin_of(int64_t part, int64_t count, int64_t size) { return size * part / count; }
 
-// How many parts a batch is worked on in: the machine's threads, or fewer for fewer examples.
-inline int64_t parts_of(const xla::ffi::ThreadPool& pool, int64_t batch) {
-  return std::max<int64_t>(1, std::min<int64_t>(pool.num_threads(), batch));
+// How many parts `count` things are worked on in: the machine's threads, or fewer for fewer things.
+inline int64_t parts_of(const xla::ffi::ThreadPool& pool, int64_t count) {
+  return std::max<int64_t>(1, std::min<int64_t>(pool.num_threads(), count));
 }
 
 // Work on many arrays as if they were one: calls work(array, first, last) for pieces of them, in any order, shared out
@@ -106,16 +106,15 @@ inline void* kept(int which, size_t bytes) {
   return memory[which].at;
 }
 
-// Adds up what work(first example, number of examples, sums [size]) finds of each part of a batch, in the parts' order,
-// so that the total is the same every time. `which` is the buffer that the parts' sums are kept in.
+// Adds up what work(first thing, number of things, sums [size]) finds of each part of `count` things, in the parts'
+// order, so that the total is the same every time. `which` is the buffer that the parts' sums are kept in.
 template <typename Work>
-void sum_over_batch(xla::ffi::ThreadPool& pool, int64_t batch, int64_t size, int which, float* total,
-                    const Work& work) {
-  const int64_t parts = parts_of(pool, batch);
+void sum_over(xla::ffi::ThreadPool& pool, int64_t count, int64_t size, int which, float* total, const Work& work) {
+  const int64_t parts = parts_of(pool, count);
   float* found = parts == 1 ? total : static_cast<float*>(kept(which, parts * size * sizeof(float)));
   in_parts(pool, parts, [&](int64_t part) {
-    const int64_t from = begin_of(part, parts, batch);
-    work(from, begin_of(part + 1, parts, batch) - from, found + part * size);
+    const int64_t from = begin_of(part, parts, count);
+    work(from, begin_of(part + 1, parts, count) - from, found + part * size);
   });
   if (parts == 1) return;
   in_parts(pool, parts, [&](int64_t part) {

@@ -78,17 +78,16 @@ class WeightsGradient {
     return tiles() >= 8 && 8 * weights >= outputs;
   }
 
-  // The sum over `batch` examples, written to `sums`, for some of the tiles of inputs.
-  void run(const float* x, const float* y, int64_t batch, Range tiles, float* sums) const {
+  // The sum over some rows of outputs, of all examples one after the other, written to `sums`; for some of the tiles.
+  void run(const float* x, const float* y, Range rows, Range tiles, float* sums) const {
     const int64_t pixel = (tiles.size() * tile_ * p_.stride_y * p_.stride_x + p_.out) * sizeof(float);
     const int64_t most_rows = std::max<int64_t>(1, std::min<int64_t>(most_pixels, cache / pixel) / p_.columns);
-    const int64_t rows = batch * p_.rows;  // of all examples, one after the other
-    for (int64_t first = 0; first < rows; first += most_rows) {
-      const int64_t last = std::min(rows, first + most_rows);
+    for (int64_t first = rows.from; first < rows.to; first += most_rows) {
+      const int64_t last = std::min(rows.to, first + most_rows);
       std::vector<int64_t> starts;
       int64_t area;
       const float* inputs = copy_inputs(x, first, last, tiles, starts, area);
-      const Walk walk = {starts, p_.columns, p_.stride_x * tile_, first == 0};
+      const Walk walk = {starts, p_.columns, p_.stride_x * tile_, first == rows.from};
       add(inputs, area, tiles, walk, y + first * p_.columns * p_.out, sums);
     }
   }
@@ -161,18 +160,19 @@ ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> inputs, 
     return ffi::Error::InvalidArgument("takes one or two dimensions, one group, outputs in whole vectors");
   const WeightsGradient one(g);
   const float *x = inputs.typed_data(), *y = outputs.typed_data();
+  const int64_t rows = g.batch * (g.kernel.size() > 1 ? g.outputs[0] : 1);
   if (one.apart(g.batch * g.output_size())) {
     const int64_t tiles = one.tiles(), parts = std::min<int64_t>(pool.num_threads(), tiles);
     in_parts(pool, parts, [&](int64_t part) {
       const Range mine = {begin_of(part, parts, tiles), begin_of(part + 1, parts, tiles)};
-      one.run(x, y, g.batch, mine, result->typed_data());
+      one.run(x, y, {0, rows}, mine, result->typed_data());
     });
     return ffi::Error::Success();
   }
-  sum_over_batch(pool, g.batch, g.weights_size(), parts_sums, result->typed_data(),
-                 [&](int64_t from, int64_t count, float* sums) {
-                   one.run(x + from * g.input_size(), y + from * g.output_size(), count, {0, one.tiles()}, sums);
-                 });
+  sum_over(pool, rows, g.weights_size(), parts_sums, result->typed_data(),
+           [&](int64_t from, int64_t count, float* sums) {
+             one.run(x, y, {from, from + count}, {0, one.tiles()}, sums);
+           });
   return ffi::Error::Success();
 } catch (const std::exception& error) {
   return ffi::Error::Internal(error.what());
