@@ -59,8 +59,9 @@ def measure(document: Document, count: int, batch: int | None, per_layer: bool, 
     task = make_task(document, net)
     need_ready(talk)
     fields = synthetic(document, net, task, size)
-    lowerings = ways(partial(train_step, task), blank(task), fields)
-    steps = _step_times(task, document.seed, fields, count, 3 * net.declaration.flops // ABSTRACT_BATCH * size)
+    form = blank(task)
+    lowerings = ways(partial(train_step, task), form, fields)
+    steps = _step_times(task, form, document.seed, fields, count, 3 * net.declaration.flops // ABSTRACT_BATCH * size)
     layers = list(document.plan.layers()) if per_layer else []
     peak = steps["peak_gflops"]
     return {
@@ -84,10 +85,9 @@ def _batch_size(document: Document, batch: int | None) -> int:
     return size
 
 
-def _step_times(task: Task, seed: int, fields: Any, count: int, operations: int) -> dict[str, Any]:
-    """What is known of the whole steps; `operations` are the train step's."""
+def _step_times(task: Task, form: State, seed: int, fields: Any, count: int, operations: int) -> dict[str, Any]:
+    """What is known of the whole steps; `form` is the state's, `operations` are the train step's."""
     began = time.monotonic()
-    form = blank(task)
     train = compile_ahead(compiled_train_step(task), form, fields)
     evaluate = compile_ahead(compiled_eval_step(task), form.parameters, form.statistics, fields)
     compiled = time.monotonic() - began

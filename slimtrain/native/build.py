@@ -11,13 +11,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from slimtrain.cache import CacheError, private
-from slimtrain.machine import identity
+from slimtrain.machine import cores, identity
 
 SOURCE = Path(__file__).parent / "source"
 FLAGS = ("-O3", "-std=c++17", "-march=native", "-fopenmp", "-fPIC", "-shared")
@@ -160,18 +160,28 @@ def _told(command: list[str]) -> str:
 
 
 def _compile(recipe: Recipe, target: Path) -> None:
-    """Compiles the files of the library, several at a time."""
+    """Compiles the files of the library, one group of them a core: what takes long is XLA's header, once a group."""
     include = [option for folder in recipe.headers for option in ("-isystem", str(folder))]
     flags = [flag for flag in FLAGS if flag != "-shared"]
     objects, running = [], []
-    for source in sorted(SOURCE.glob("*.cpp")):
-        objects.append(str(target.with_name(f"{source.stem}.o")))
-        running.append([recipe.compiler, *flags, *include, "-c", str(source), "-o", objects[-1]])
+    for number, group in enumerate(_groups(sorted(SOURCE.glob("*.cpp")), cores())):
+        objects.append(str(target.with_name(f"{number}.o")))
+        sources = [option for source in group for option in ("-include", str(source))]
+        running.append([recipe.compiler, *flags, *include, *sources, "-x", "c++", "-c", os.devnull, "-o", objects[-1]])
     _all_run(running)
     link = ["-L", str(recipe.onednn.parent), f"-l:{recipe.onednn.name}", f"-Wl,-rpath,{recipe.onednn.parent}"]
     _all_run([[recipe.compiler, "-shared", "-fopenmp", *objects, "-o", str(target), *link]])
     for made in objects:
         os.unlink(made)
+
+
+def _groups(sources: Sequence[Path], count: int) -> list[list[Path]]:
+    """Files in at most `count` groups of about the same size."""
+    groups: list[list[Path]] = [[] for _ in sources[:count]]
+    sizes = {source: source.stat().st_size for source in sources}
+    for source in sorted(sources, key=lambda source: -sizes[source]):
+        min(groups, key=lambda group: sum(sizes[one] for one in group)).append(source)
+    return groups
 
 
 def _all_run(commands: list[list[str]]) -> None:

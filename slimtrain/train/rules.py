@@ -23,9 +23,9 @@ def momentum_step(
 ) -> Taken:
     """The step of optax's `chain(trace, scale_by_learning_rate)`, its state too."""
     trace, scale = state
-    target = partial(_momentum, nesterov=nesterov)
+    rule = partial(_momentum, nesterov=nesterov)
     factors = [rate(scale.count), momentum]
-    moments, moved, taken = stepped(target, allowed, factors, trace.trace, variables, gradients)
+    moments, moved, taken = stepped(rule, allowed, factors, trace.trace, variables, gradients)
     return Taken(moved, (trace._replace(trace=moments), _counted(scale, taken)), taken)
 
 
@@ -90,10 +90,10 @@ def rmsprop_step(
     """The step of optax's `rmsprop` with a momentum and epsilon inside the root, its state too."""
     scaled, scale, trace = state
     names = ("mu", "nu") if centered else ("nu",)
-    target = partial(_centered_rmsprop if centered else _rmsprop, centered=centered)
+    rule = partial(_centered_rmsprop if centered else _rmsprop, centered=centered)
     factors = [rate(scale.count), momentum, decay, 1 - decay, epsilon]
     before = [getattr(scaled, name) for name in names]
-    *means, steps, moved, taken = stepped(target, allowed, factors, *before, trace.trace, variables, gradients)
+    *means, steps, moved, taken = stepped(rule, allowed, factors, *before, trace.trace, variables, gradients)
     scaled = scaled._replace(**dict(zip(names, means, strict=True)))
     return Taken(moved, (scaled, _counted(scale, taken), trace._replace(trace=steps)), taken)
 

@@ -7,7 +7,7 @@
 
 #include "parts.h"
 
-namespace slimtrain {
+namespace slimtrain::channel_sums {
 namespace {
 
 namespace ffi = xla::ffi;
@@ -104,19 +104,19 @@ ffi::Error products(ffi::ThreadPool pool, Values a, Values b, Values shift, ffi:
 }
 
 }  // namespace
-}  // namespace slimtrain
 
-using SlimtrainValues = xla::ffi::Buffer<xla::ffi::F32>;
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_channel_powers, slimtrain::powers,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<SlimtrainValues>()
-                                  .Arg<SlimtrainValues>()
-                                  .Ret<SlimtrainValues>());
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_channel_products, slimtrain::products,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<SlimtrainValues>()
-                                  .Arg<SlimtrainValues>()
-                                  .Arg<SlimtrainValues>()
-                                  .Ret<SlimtrainValues>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_channel_powers, powers,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Values>()
+                                  .Arg<Values>()
+                                  .Ret<Values>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_channel_products, products,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Values>()
+                                  .Arg<Values>()
+                                  .Arg<Values>()
+                                  .Ret<Values>());
+
+}  // namespace slimtrain::channel_sums

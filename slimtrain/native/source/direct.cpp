@@ -5,7 +5,7 @@
 #include "plane.h"
 #include "vectors.h"
 
-namespace slimtrain {
+namespace slimtrain::direct {
 namespace {
 
 namespace ffi = xla::ffi;
@@ -128,7 +128,8 @@ ffi::Error input_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> y, ffi::Bu
 }
 
 }  // namespace
-}  // namespace slimtrain
 
-SLIMTRAIN_CONVOLUTION(slimtrain_direct_forward, slimtrain::forward);
-SLIMTRAIN_CONVOLUTION(slimtrain_direct_input_gradient, slimtrain::input_gradient);
+SLIMTRAIN_CONVOLUTION(slimtrain_direct_forward, forward);
+SLIMTRAIN_CONVOLUTION(slimtrain_direct_input_gradient, input_gradient);
+
+}  // namespace slimtrain::direct

@@ -3,7 +3,7 @@
 
 #include "parts.h"
 
-namespace slimtrain {
+namespace slimtrain::draws {
 namespace {
 
 namespace ffi = xla::ffi;
@@ -40,11 +40,12 @@ ffi::Error draw(ffi::ThreadPool pool, ffi::Buffer<ffi::U32> key, ffi::ResultBuff
 }
 
 }  // namespace
-}  // namespace slimtrain
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_bernoulli, slimtrain::draw,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<xla::ffi::Buffer<xla::ffi::U32>>()
-                                  .Ret<xla::ffi::Buffer<xla::ffi::PRED>>()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_bernoulli, draw,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::Buffer<ffi::U32>>()
+                                  .Ret<ffi::Buffer<ffi::PRED>>()
                                   .Attr<float>("probability"));
+
+}  // namespace slimtrain::draws

@@ -5,7 +5,7 @@
 
 #include "parts.h"
 
-namespace slimtrain {
+namespace slimtrain::finite {
 namespace {
 
 namespace ffi = xla::ffi;
@@ -43,10 +43,11 @@ ffi::Error finite(ffi::ThreadPool pool, ffi::RemainingArgs arrays, ffi::ResultBu
 }
 
 }  // namespace
-}  // namespace slimtrain
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_all_finite, slimtrain::finite,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_all_finite, finite,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
                                   .RemainingArgs()
-                                  .Ret<xla::ffi::Buffer<xla::ffi::PRED>>());
+                                  .Ret<ffi::Buffer<ffi::PRED>>());
+
+}  // namespace slimtrain::finite

@@ -4,7 +4,7 @@
 #include "parts.h"
 #include "vectors.h"
 
-namespace slimtrain {
+namespace slimtrain::max_pool {
 namespace {
 
 namespace ffi = xla::ffi;
@@ -126,24 +126,24 @@ ffi::Error gradient(ffi::ThreadPool pool, Values x, Values y, Values dy, ffi::Re
 }
 
 }  // namespace
-}  // namespace slimtrain
 
-using SlimtrainPixels = xla::ffi::Buffer<xla::ffi::F32>;
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_max_pool, slimtrain::forward,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<SlimtrainPixels>()
-                                  .Ret<SlimtrainPixels>()
-                                  .Attr<slimtrain::Ints>("size")
-                                  .Attr<slimtrain::Ints>("stride")
-                                  .Attr<slimtrain::Ints>("before"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_max_pool_gradient, slimtrain::gradient,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<SlimtrainPixels>()
-                                  .Arg<SlimtrainPixels>()
-                                  .Arg<SlimtrainPixels>()
-                                  .Ret<SlimtrainPixels>()
-                                  .Attr<slimtrain::Ints>("size")
-                                  .Attr<slimtrain::Ints>("stride")
-                                  .Attr<slimtrain::Ints>("before"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_max_pool, forward,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Values>()
+                                  .Ret<Values>()
+                                  .Attr<Ints>("size")
+                                  .Attr<Ints>("stride")
+                                  .Attr<Ints>("before"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_max_pool_gradient, gradient,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Values>()
+                                  .Arg<Values>()
+                                  .Arg<Values>()
+                                  .Ret<Values>()
+                                  .Attr<Ints>("size")
+                                  .Attr<Ints>("stride")
+                                  .Attr<Ints>("before"));
+
+}  // namespace slimtrain::max_pool

@@ -11,7 +11,7 @@
 #include "geometry.h"
 #include "parts.h"
 
-namespace slimtrain {
+namespace slimtrain::onednn {
 namespace {
 
 namespace ffi = xla::ffi;
@@ -103,6 +103,8 @@ const Made& made(Kind kind, const Geometry& g) {
   return found->second;
 }
 
+constexpr int64_t share = 16384;  // weights below which a second thread gains nothing
+
 struct Weights {  // in some layout
   memory::desc layout;
   void* at;
@@ -129,7 +131,6 @@ int64_t together(const memory::desc& layout) {
 
 // The sum of weights in another layout, shared out among threads along their first axis.
 void reorder_sum(ffi::ThreadPool& pool, const std::vector<Weights>& all, const Weights& to) {
-  constexpr int64_t share = 16384;  // numbers below which a second thread gains nothing
   int64_t block = together(to.layout);
   for (const Weights& one : all) block = std::lcm(block, together(one.layout));
   const Dims dims = to.layout.get_dims();
@@ -256,21 +257,35 @@ void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::Th
 }
 
 void to_weights(const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool& pool) {
-  const std::vector<Piece> pieces =
-      pieces_of(Kind::weights_gradient, g, parts_of(pool, g.batch), pool.num_threads());
-  std::vector<size_t> starts = {0};  // bytes
-  for (const Piece& piece : pieces)
-    starts.push_back(starts.back() + (made(Kind::weights_gradient, piece.g).weights.get_size() + 63) / 64 * 64);
-  char* found = static_cast<char*>(kept(shared_weights, starts.back()));
-  std::vector<Weights> sums;
-  for (size_t i = 0; i < pieces.size(); ++i)
-    sums.push_back({made(Kind::weights_gradient, pieces[i].g).weights, found + starts[i]});
-  in_parts(pool, pieces.size(), [&](int64_t part) {
+  const Kind kind = Kind::weights_gradient;
+  const std::vector<Piece> pieces = pieces_of(kind, g, parts_of(pool, g.batch), pool.num_threads());
+  const memory::desc wanted = weights_of(g);
+  const int64_t count = pieces.size(), size = g.weights_size();
+  const auto found = [&](int64_t part, void* at) {
     stream();
     const Piece& piece = pieces[part];
-    run(Kind::weights_gradient, made(Kind::weights_gradient, piece.g), x + piece.x, sums[part].at, y + piece.y);
-  });
-  reorder_sum(pool, sums, {weights_of(g), w});
+    const Made& one = made(kind, piece.g);
+    run(kind, one, x + piece.x, at, y + piece.y);
+    return Weights{one.weights, at};
+  };
+  if (count * size < 8 * share) {  // each thread puts its own in order, and one adds them up
+    float* sums = static_cast<float*>(kept(shared_weights, count * size * sizeof(float)));
+    in_parts(pool, count, [&](int64_t part) {
+      void* own = kept(own_weights, made(kind, pieces[part].g).weights.get_size());
+      reorder(found(part, own), {wanted, sums + part * size});
+    });
+    std::copy(sums, sums + size, w);
+    for (int64_t part = 1; part < count; ++part)
+      for (int64_t i = 0; i < size; ++i) w[i] += sums[part * size + i];
+    return;
+  }
+  std::vector<size_t> starts = {0};  // bytes
+  for (const Piece& piece : pieces)
+    starts.push_back(starts.back() + (made(kind, piece.g).weights.get_size() + 63) / 64 * 64);
+  char* sums = static_cast<char*>(kept(shared_weights, starts.back()));
+  std::vector<Weights> all(count);
+  in_parts(pool, count, [&](int64_t part) { all[part] = found(part, sums + starts[part]); });
+  reorder_sum(pool, all, {wanted, w});
 }
 
 template <Kind kind>
@@ -305,17 +320,18 @@ ffi::Error convolve_and_end(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::
 }
 
 }  // namespace
-}  // namespace slimtrain
 
-SLIMTRAIN_CONVOLUTION(slimtrain_onednn_forward, slimtrain::convolve<slimtrain::Kind::forward>);
-SLIMTRAIN_CONVOLUTION(slimtrain_onednn_input_gradient, slimtrain::convolve<slimtrain::Kind::input_gradient>);
-SLIMTRAIN_CONVOLUTION(slimtrain_onednn_weights_gradient, slimtrain::convolve<slimtrain::Kind::weights_gradient>);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_onednn_ended, slimtrain::convolve_and_end,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<xla::ffi::Buffer<xla::ffi::F32>>()
-                                  .Arg<xla::ffi::Buffer<xla::ffi::F32>>()
-                                  .Arg<xla::ffi::Buffer<xla::ffi::F32>>()
-                                  .Ret<xla::ffi::Buffer<xla::ffi::F32>>() SLIMTRAIN_MOVES
+SLIMTRAIN_CONVOLUTION(slimtrain_onednn_forward, convolve<Kind::forward>);
+SLIMTRAIN_CONVOLUTION(slimtrain_onednn_input_gradient, convolve<Kind::input_gradient>);
+SLIMTRAIN_CONVOLUTION(slimtrain_onednn_weights_gradient, convolve<Kind::weights_gradient>);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_onednn_ended, convolve_and_end,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .Ret<ffi::Buffer<ffi::F32>>() SLIMTRAIN_MOVES
                                   .Attr<float>("low")
                                   .Attr<float>("high"));
+
+}  // namespace slimtrain::onednn

@@ -9,7 +9,7 @@
 #include "parts.h"
 #include "vectors.h"
 
-namespace slimtrain {
+namespace slimtrain::responses {
 namespace {
 
 namespace ffi = xla::ffi;
@@ -146,25 +146,25 @@ ffi::Error gradient(ffi::ThreadPool pool, Values x, Values dy, ffi::Result<Value
 }
 
 }  // namespace
-}  // namespace slimtrain
 
-using SlimtrainValues = xla::ffi::Buffer<xla::ffi::F32>;
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_response, slimtrain::response,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<SlimtrainValues>()
-                                  .Ret<SlimtrainValues>()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_response, response,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Values>()
+                                  .Ret<Values>()
                                   .Attr<int64_t>("radius")
                                   .Attr<float>("bias")
                                   .Attr<float>("alpha")
                                   .Attr<int64_t>("quarters"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_response_gradient, slimtrain::gradient,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<SlimtrainValues>()
-                                  .Arg<SlimtrainValues>()
-                                  .Ret<SlimtrainValues>()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_response_gradient, gradient,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Values>()
+                                  .Arg<Values>()
+                                  .Ret<Values>()
                                   .Attr<int64_t>("radius")
                                   .Attr<float>("bias")
                                   .Attr<float>("alpha")
                                   .Attr<int64_t>("quarters"));
+
+}  // namespace slimtrain::responses

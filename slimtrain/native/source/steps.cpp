@@ -6,7 +6,7 @@
 #include "parts.h"
 #include "vectors.h"
 
-namespace slimtrain {
+namespace slimtrain::steps {
 namespace {
 
 namespace ffi = xla::ffi;
@@ -194,20 +194,14 @@ ffi::Error step_of(ffi::ThreadPool pool, Factors given, ffi::RemainingArgs array
 }
 
 }  // namespace
-}  // namespace slimtrain
 
-using xla::ffi::Ffi;
-#define SLIMTRAIN_STEP                           \
-  Ffi::Bind()                                    \
-      .Ctx<xla::ffi::ThreadPool>()               \
-      .Arg<xla::ffi::Buffer<xla::ffi::F32>>()    \
-      .RemainingArgs()                           \
-      .RemainingRets()
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_sgd, slimtrain::step<slimtrain::Sgd>, SLIMTRAIN_STEP);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_momentum, slimtrain::step_of<slimtrain::Momentum>,
-                              SLIMTRAIN_STEP.Attr<int64_t>("nesterov"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adam, slimtrain::step<slimtrain::Adam>, SLIMTRAIN_STEP);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adamw, slimtrain::step<slimtrain::Adamw>, SLIMTRAIN_STEP);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adagrad, slimtrain::step<slimtrain::Adagrad>, SLIMTRAIN_STEP);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_rmsprop, slimtrain::step_of<slimtrain::Rmsprop>,
-                              SLIMTRAIN_STEP.Attr<int64_t>("centered"));
+#define SLIMTRAIN_STEP \
+  ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Factors>().RemainingArgs().RemainingRets()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_sgd, step<Sgd>, SLIMTRAIN_STEP);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_momentum, step_of<Momentum>, SLIMTRAIN_STEP.Attr<int64_t>("nesterov"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adam, step<Adam>, SLIMTRAIN_STEP);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adamw, step<Adamw>, SLIMTRAIN_STEP);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_adagrad, step<Adagrad>, SLIMTRAIN_STEP);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_rmsprop, step_of<Rmsprop>, SLIMTRAIN_STEP.Attr<int64_t>("centered"));
+
+}  // namespace slimtrain::steps

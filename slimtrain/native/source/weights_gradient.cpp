@@ -12,7 +12,7 @@
 #include "plane.h"
 #include "vectors.h"
 
-namespace slimtrain {
+namespace slimtrain::weights_gradient {
 namespace {
 
 namespace ffi = xla::ffi;
@@ -179,6 +179,7 @@ ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> inputs, 
 }
 
 }  // namespace
-}  // namespace slimtrain
 
-SLIMTRAIN_CONVOLUTION(slimtrain_products_weights_gradient, slimtrain::weights_gradient);
+SLIMTRAIN_CONVOLUTION(slimtrain_products_weights_gradient, weights_gradient);
+
+}  // namespace slimtrain::weights_gradient

@@ -4,7 +4,7 @@
 
 #include "xla/ffi/api/ffi.h"
 
-namespace slimtrain {
+namespace slimtrain::kept_unless {
 namespace {
 
 namespace ffi = xla::ffi;
@@ -23,10 +23,8 @@ ffi::Error kept_unless(ffi::AnyBuffer good, ffi::RemainingArgs arrays, ffi::Rema
 }
 
 }  // namespace
-}  // namespace slimtrain
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_kept_unless, slimtrain::kept_unless,
-                              xla::ffi::Ffi::Bind()
-                                  .Arg<xla::ffi::AnyBuffer>()
-                                  .RemainingArgs()
-                                  .RemainingRets());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_kept_unless, kept_unless,
+                              ffi::Ffi::Bind().Arg<ffi::AnyBuffer>().RemainingArgs().RemainingRets());
+
+}  // namespace slimtrain::kept_unless
