@@ -214,7 +214,10 @@ Piece input_rows(const Geometry& g, int64_t example, int64_t from, int64_t to) {
 std::vector<Piece> pieces_of(Kind kind, const Geometry& g, int64_t parts, int64_t threads) {
   std::vector<Piece> pieces;
   const int64_t rows = kind == Kind::input_gradient ? g.inputs[0] : g.outputs[0];
-  const int64_t bands = g.batch ? std::min(rows, (threads + g.batch - 1) / g.batch) : 1;
+  constexpr int64_t most = 1 << 23;  // weights that gradients of all pieces may have
+  int64_t bands = g.batch ? std::min(rows, (threads + g.batch - 1) / g.batch) : 1;
+  if (kind == Kind::weights_gradient)
+    bands = std::min(bands, most / std::max<int64_t>(1, g.batch * g.weights_size()));
   if (bands > 1) {
     const auto of = kind == Kind::input_gradient ? input_rows : output_rows;
     for (int64_t i = 0; i < g.batch * bands; ++i)
