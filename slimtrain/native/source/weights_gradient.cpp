@@ -65,8 +65,7 @@ class WeightsGradient {
       : p_(geometry),
         merged_(p_.in <= few && (p_.rate_x == 1 || p_.kernel_width == 1)),
         tile_(merged_ ? p_.in : tall),
-        span_(p_.span()) {
-  }
+        span_(p_.span()) {}
 
   // Tiles of input channels.
   int64_t tiles() const { return (p_.in + tile_ - 1) / tile_; }
