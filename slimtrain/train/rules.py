@@ -6,7 +6,7 @@ from typing import Any
 
 from slimtrain.lazy import Array, jax, jnp, optax
 from slimtrain.train.taking import Arrays, Taken, stepped, target
-from slimtrain.train.tf1 import adam_factors, adam_moved
+from slimtrain.train.tf1 import adam_factors, adam_means, adam_moved
 
 Rate = Callable[[Array], Array]
 Factors = Sequence[Array]
@@ -122,9 +122,8 @@ def _adam_rule(factors: Factors, gradient: Array, mean: Array, square: Array, va
 
 
 def _adamw_rule(factors: Factors, gradient: Array, mean: Array, square: Array, value: Array) -> tuple[Array, ...]:
-    rate, mean_share, square_share, mean_kept, mean_new, square_kept, square_new, epsilon, decay = factors
-    mean = mean_kept * mean + mean_new * gradient
-    square = square_kept * square + square_new * gradient * gradient
+    rate, mean_share, square_share, *shares, epsilon, decay = factors
+    mean, square = adam_means(shares, gradient, mean, square)
     step = mean / mean_share / (jnp.sqrt(square / square_share) + epsilon)
     return mean, square, value - rate * (step + decay * value if value.ndim > 1 else step)
 

@@ -36,11 +36,16 @@ def adam_factors(beta1: float, beta2: float, epsilon: float, steps: Array) -> li
     return [correction, beta1, 1 - beta1, beta2, 1 - beta2, epsilon]
 
 
+def adam_means(factors: Sequence[Any], gradient: Array, mean: Array, square: Array) -> tuple[Array, Array]:
+    """(the mean of gradients, that of their squares) of a variable, by the shares of each that are kept and new."""
+    mean_kept, mean_new, square_kept, square_new = factors
+    return mean_kept * mean + mean_new * gradient, square_kept * square + square_new * gradient * gradient
+
+
 def adam_moved(factors: Sequence[Any], gradient: Array, mean: Array, square: Array) -> tuple[Array, Array, Array]:
     """(the mean of gradients, that of their squares, the step for a rate of 1) of a variable."""
-    correction, mean_kept, mean_new, square_kept, square_new, epsilon = factors
-    mean = mean_kept * mean + mean_new * gradient
-    square = square_kept * square + square_new * gradient * gradient
+    correction, *shares, epsilon = factors
+    mean, square = adam_means(shares, gradient, mean, square)
     return mean, square, correction * mean / (jnp.sqrt(square) + epsilon)
 
 

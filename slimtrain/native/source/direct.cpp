@@ -89,7 +89,7 @@ void convolve(const Plane& p, int64_t batch, const float* x, const float* w, flo
   const float* packed = pack(w, p, gradient);
   const int64_t row_bytes = p.span() * p.in * p.stride_y * sizeof(float);
   const int64_t rows = std::clamp<int64_t>(cache / row_bytes, 1, p.rows), fewest = (p.rows + rows - 1) / rows;
-  const int64_t bands = std::min(p.rows, std::max(fewest, (pool.num_threads() + batch - 1) / batch));
+  const int64_t bands = std::max(fewest, bands_of(pool, batch, p.rows));
   in_parts(pool, batch * bands, [&](int64_t part) {
     const int64_t example = part / bands, number = part % bands;
     band(p, x, packed, example, begin_of(number, bands, p.rows), begin_of(number + 1, bands, p.rows), y);

@@ -211,11 +211,11 @@ Piece input_rows(const Geometry& g, int64_t example, int64_t from, int64_t to) {
 }
 
 // What a convolution is shared out in: `parts` groups of examples; where these are fewer than threads, rows of each.
-std::vector<Piece> pieces_of(Kind kind, const Geometry& g, int64_t parts, int64_t threads) {
+std::vector<Piece> pieces_of(Kind kind, const Geometry& g, int64_t parts, const ffi::ThreadPool& pool) {
   std::vector<Piece> pieces;
   const int64_t rows = kind == Kind::input_gradient ? g.inputs[0] : g.outputs[0];
   constexpr int64_t most = 1 << 23;  // weights that gradients of all pieces may have
-  int64_t bands = g.batch ? std::min(rows, (threads + g.batch - 1) / g.batch) : 1;
+  int64_t bands = bands_of(pool, g.batch, rows);
   if (kind == Kind::weights_gradient)
     bands = std::min(bands, most / std::max<int64_t>(1, g.batch * g.weights_size()));
   if (bands > 1) {
@@ -236,7 +236,7 @@ void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::Th
   constexpr int64_t near = 131072;  // outputs that stay in the cache
   const int64_t threads = parts_of(pool, g.batch), examples = std::max<int64_t>(1, near / g.output_size());
   const int64_t parts = ending ? std::max(threads, g.batch / examples) : threads;
-  const std::vector<Piece> pieces = pieces_of(kind, g, parts, pool.num_threads());
+  const std::vector<Piece> pieces = pieces_of(kind, g, parts, pool);
   stream();
   const Made& first = made(kind, pieces[0].g);
   const memory::desc given = weights_of(g);
@@ -261,20 +261,20 @@ void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::Th
 
 void to_weights(const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool& pool) {
   const Kind kind = Kind::weights_gradient;
-  const std::vector<Piece> pieces = pieces_of(kind, g, parts_of(pool, g.batch), pool.num_threads());
+  const std::vector<Piece> pieces = pieces_of(kind, g, parts_of(pool, g.batch), pool);
+  std::vector<const Made*> ways;
+  for (const Piece& piece : pieces) ways.push_back(&made(kind, piece.g));
   const memory::desc wanted = weights_of(g);
   const int64_t count = pieces.size(), size = g.weights_size();
   const auto found = [&](int64_t part, void* at) {
     stream();
-    const Piece& piece = pieces[part];
-    const Made& one = made(kind, piece.g);
-    run(kind, one, x + piece.x, at, y + piece.y);
-    return Weights{one.weights, at};
+    run(kind, *ways[part], x + pieces[part].x, at, y + pieces[part].y);
+    return Weights{ways[part]->weights, at};
   };
   if (count * size < 8 * share) {  // each thread puts its own in order, and one adds them up
     float* sums = static_cast<float*>(kept(shared_weights, count * size * sizeof(float)));
     in_parts(pool, count, [&](int64_t part) {
-      void* own = kept(own_weights, made(kind, pieces[part].g).weights.get_size());
+      void* own = kept(own_weights, ways[part]->weights.get_size());
       reorder(found(part, own), {wanted, sums + part * size});
     });
     std::copy(sums, sums + size, w);
@@ -283,8 +283,7 @@ void to_weights(const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool
     return;
   }
   std::vector<size_t> starts = {0};  // bytes
-  for (const Piece& piece : pieces)
-    starts.push_back(starts.back() + (made(kind, piece.g).weights.get_size() + 63) / 64 * 64);
+  for (const Made* way : ways) starts.push_back(starts.back() + (way->weights.get_size() + 63) / 64 * 64);
   char* sums = static_cast<char*>(kept(shared_weights, starts.back()));
   std::vector<Weights> all(count);
   in_parts(pool, count, [&](int64_t part) { all[part] = found(part, sums + starts[part]); });

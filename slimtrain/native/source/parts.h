@@ -63,6 +63,11 @@ inline int64_t parts_of(const xla::ffi::ThreadPool& pool, int64_t count) {
   return std::max<int64_t>(1, std::min<int64_t>(pool.num_threads(), count));
 }
 
+// How many bands of rows each example is cut into, so that every thread has one: 1 where there are examples enough.
+inline int64_t bands_of(const xla::ffi::ThreadPool& pool, int64_t batch, int64_t rows) {
+  return batch ? std::min<int64_t>(rows, (pool.num_threads() + batch - 1) / batch) : 1;
+}
+
 // Work on many arrays as if they were one: calls work(array, first, last) for pieces of them, in any order, shared out
 // among threads. `ends` is where each array ends in the whole; `share` is below what a second thread gains nothing.
 template <typename Work>

@@ -39,31 +39,39 @@ struct Momentum {
   }
 };
 
-struct Adam {
-  static constexpr int moments = 2;
-  float rate, factor, mean_kept, mean_new, square_kept, square_new, epsilon;
-  Adam(const float* factors, bool)
-      : rate(factors[0]), factor(factors[1]), mean_kept(factors[2]), mean_new(factors[3]), square_kept(factors[4]),
-        square_new(factors[5]), epsilon(factors[6]) {}
+struct Means {  // of gradients and of their squares
+  float mean_kept, mean_new, square_kept, square_new;
+  explicit Means(const float* factors)
+      : mean_kept(factors[0]), mean_new(factors[1]), square_kept(factors[2]), square_new(factors[3]) {}
   template <typename Number>
-  void operator()(Number gradient, Number* moment, Number& value) const {
+  void move(Number gradient, Number* moment) const {
     moment[0] = moment[0] * mean_kept + gradient * mean_new;
     moment[1] = moment[1] * square_kept + gradient * square_new * gradient;
+  }
+};
+
+struct Adam {
+  static constexpr int moments = 2;
+  float rate, factor, epsilon;
+  Means means;
+  Adam(const float* factors, bool) : rate(factors[0]), factor(factors[1]), epsilon(factors[6]), means(factors + 2) {}
+  template <typename Number>
+  void operator()(Number gradient, Number* moment, Number& value) const {
+    means.move(gradient, moment);
     value = value - moment[0] * factor / (root(moment[1]) + epsilon) * rate;
   }
 };
 
 struct Adamw {
   static constexpr int moments = 2;
-  float rate, mean_share, square_share, mean_kept, mean_new, square_kept, square_new, epsilon, decay;
+  float rate, mean_share, square_share, epsilon, decay;
+  Means means;
   Adamw(const float* factors, bool matrix)
-      : rate(factors[0]), mean_share(factors[1]), square_share(factors[2]), mean_kept(factors[3]),
-        mean_new(factors[4]), square_kept(factors[5]), square_new(factors[6]), epsilon(factors[7]),
-        decay(matrix ? factors[8] : 0) {}
+      : rate(factors[0]), mean_share(factors[1]), square_share(factors[2]), epsilon(factors[7]),
+        decay(matrix ? factors[8] : 0), means(factors + 3) {}
   template <typename Number>
   void operator()(Number gradient, Number* moment, Number& value) const {
-    moment[0] = moment[0] * mean_kept + gradient * mean_new;
-    moment[1] = moment[1] * square_kept + gradient * square_new * gradient;
+    means.move(gradient, moment);
     value = value - (moment[0] / mean_share / (root(moment[1] / square_share) + epsilon) + value * decay) * rate;
   }
 };

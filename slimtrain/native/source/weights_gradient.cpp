@@ -70,13 +70,6 @@ class WeightsGradient {
   // Tiles of input channels.
   int64_t tiles() const { return (p_.in + tile_ - 1) / tile_; }
 
-  // Whether threads had better take tiles than examples: each gradient is then written once, where it belongs, for
-  // which each thread reads all of the outputs' gradient.
-  bool apart(int64_t outputs) const {
-    const int64_t weights = p_.kernel_height * p_.kernel_width * p_.in * p_.out;
-    return tiles() >= 8 && 8 * weights >= outputs;
-  }
-
   // The sum over some rows of outputs, of all examples one after the other, written to `sums`; for some of the tiles.
   void run(const float* x, const float* y, Range rows, Range tiles, float* sums) const {
     const int64_t pixel = (tiles.size() * tile_ * p_.stride_y * p_.stride_x + p_.out) * sizeof(float);
@@ -159,9 +152,10 @@ ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> inputs, 
     return ffi::Error::InvalidArgument("takes one or two dimensions, one group, outputs in whole vectors");
   const WeightsGradient one(g);
   const float *x = inputs.typed_data(), *y = outputs.typed_data();
-  const int64_t rows = g.batch * (g.kernel.size() > 1 ? g.outputs[0] : 1);
-  if (one.apart(g.batch * g.output_size())) {
-    const int64_t tiles = one.tiles(), parts = std::min<int64_t>(pool.num_threads(), tiles);
+  const int64_t rows = g.batch * Plane(g).rows, tiles = one.tiles();
+  // Threads that take tiles write each gradient once, where it belongs, and each read all of the outputs' gradient.
+  if (tiles >= 8 && 8 * g.weights_size() >= g.batch * g.output_size()) {
+    const int64_t parts = parts_of(pool, tiles);
     in_parts(pool, parts, [&](int64_t part) {
       const Range mine = {begin_of(part, parts, tiles), begin_of(part + 1, parts, tiles)};
       one.run(x, y, {0, rows}, mine, result->typed_data());
@@ -170,7 +164,7 @@ ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> inputs, 
   }
   sum_over(pool, rows, g.weights_size(), parts_sums, result->typed_data(),
            [&](int64_t from, int64_t count, float* sums) {
-             one.run(x, y, {from, from + count}, {0, one.tiles()}, sums);
+             one.run(x, y, {from, from + count}, {0, tiles}, sums);
            });
   return ffi::Error::Success();
 } catch (const std::exception& error) {
