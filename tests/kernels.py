@@ -19,6 +19,7 @@ NATIVE = {
     "direct": ("forward", "input_gradient"),
     "onednn": KINDS,
     "products": ("weights_gradient",),
+    "winograd": KINDS,
 }
 """What the native ways compute."""
 
@@ -37,6 +38,12 @@ FITS = {
         and (kind == "forward" or not shapes.strided)
     ),
     "products": lambda kind, shapes: _flat(shapes, shapes.weights[-1]),
+    "winograd": lambda kind, shapes: (
+        _flat(shapes, shapes.weights[-1])
+        and _flat(shapes, shapes.weights[-2])
+        and shapes.size == (3, 3)
+        and {*shapes.stride, *shapes.rate} == {1}
+    ),
 }
 """The shapes that a way takes; the others take all."""
 
@@ -57,6 +64,15 @@ def geometries(draw, ranks=(1, 2, 3), groups=("one", "several", "all"), kernels=
     space = [draw(st.integers(n, max(n, largest))) for n in least]
     inputs = (draw(st.integers(1, 3)), *space, parted * each_in)
     return geometry(inputs, (*size, each_in, parted * each_out), each(1, 3), padding, rate, parted)
+
+
+@st.composite
+def tiled(draw):
+    """Kernels of 3x3 that move by one pixel, over few and many tiles of 2x2, of few and many channels."""
+    batch, height, width = draw(st.sampled_from([1, 2, 9])), draw(st.integers(1, 17)), draw(st.integers(1, 17))
+    read, written = (draw(st.sampled_from([16, 32, 48, 80, 272])) for _ in range(2))
+    padding = draw(st.sampled_from(["SAME", "VALID"] if min(height, width) >= 3 else ["SAME"]))
+    return geometry((batch, height, width, read), (3, 3, read, written), (1, 1), padding, (1, 1))
 
 
 def reference(kind, first, second, shapes):

@@ -12,7 +12,7 @@ KINDS: tuple[Kind, ...] = ("forward", "input_gradient", "weights_gradient")
 TAPS = 7**2
 """Taps up to which a depthwise kernel is written out, a product each: the compiler's time grows with them."""
 
-Way = Literal["xla", "product", "shifted", "phases", "columns", "direct", "onednn", "products"]
+Way = Literal["xla", "product", "shifted", "phases", "columns", "direct", "onednn", "products", "winograd"]
 
 
 def choose(kind: Kind, geometry: Geometry, dtype: str, lanes: int) -> Way:
@@ -35,6 +35,8 @@ def choose(kind: Kind, geometry: Geometry, dtype: str, lanes: int) -> Way:
 def _native(kind: Kind, geometry: Geometry, lanes: int) -> Way:
     if geometry.pointwise:
         return _native_pointwise(kind, geometry, lanes)
+    if _in_tiles(kind, geometry):
+        return "winograd"
     channels, outputs = geometry.weights[-2:]
     read, written = (outputs, channels) if kind == "input_gradient" else (channels, outputs)
     if geometry.groups > 1 or len(geometry.size) > 2 or prod(geometry.size) < 5 or written % WIDEST:
@@ -46,6 +48,20 @@ def _native(kind: Kind, geometry: Geometry, lanes: int) -> Way:
     if lanes < WIDEST:
         return "direct" if few and (kind == "forward" or not strided) else "onednn"
     return "direct" if (few or large) and strided and kind == "forward" else "onednn"
+
+
+def _in_tiles(kind: Kind, geometry: Geometry) -> bool:
+    """Where Winograd's tiles of 2x2 save a quarter of the products, and weights are not many beside them.
+
+    At an edge a tile may stand out over the outputs; transforming the weights costs as much as some tiles.
+    """
+    channels, outputs = geometry.weights[-2:]
+    plain = geometry.groups == 1 and not geometry.strided and set(geometry.rate) == {1}
+    if geometry.size != (3, 3) or not plain or channels % WIDEST or outputs % WIDEST:
+        return False
+    batch, *written = (geometry.inputs if kind == "input_gradient" else geometry.outputs)[:-1]
+    tiles = prod(-(-size // 2) for size in written)
+    return 16 * tiles <= 0.75 * 9 * prod(written) and channels * outputs <= 4096 * batch * tiles
 
 
 def _native_pointwise(kind: Kind, geometry: Geometry, lanes: int) -> Way:

@@ -1,4 +1,4 @@
-"""A convolution with its biases and a relu behind it in one go, on CPUs where oneDNN computes it.
+"""A convolution with its biases and a relu behind it in one go, on CPUs where oneDNN or Winograd's tiles compute it.
 
 Its outputs are ended some examples at a time, while they are in the cache. Elsewhere it is a convolution, a sum and a
 clip.
@@ -67,10 +67,10 @@ def _primitive() -> Any:
 
     def lowered(context: Any, *arguments: Any, geometry: Geometry, bounds: Bounds) -> Any:
         dtype = str(context.avals_in[0].dtype)
-        fit = on_one_device(context) and bilinear.chosen("forward", geometry, dtype) == "onednn"
-        if not fit:
+        way = bilinear.chosen("forward", geometry, dtype) if on_one_device(context) else None
+        if way not in custom_call.ENDED:
             return otherwise(context, *arguments, geometry=geometry, bounds=bounds)
-        return custom_call.ended(geometry, *bounds)(context, *arguments)
+        return custom_call.ended(way, geometry, *bounds)(context, *arguments)
 
     made = Primitive("convolution_ended")
     described(made, _plain, shaped, lowered)

@@ -49,6 +49,8 @@ def test_without_the_native_part(kind, of, way):
         *((kind, RESNET_50_REDUCE, "onednn") for kind in KINDS),
         ("forward", DOWN, "direct"),
         ("weights_gradient", RESNET_50_STEM, "products"),
+        *((kind, RESNET_20, "winograd") for kind in KINDS),
+        *((kind, ((8, 7, 7, 512), (3, 3, 512, 512), 1), "winograd") for kind in KINDS),
     ],
 )
 @pytest.mark.parametrize("lanes", [4, 8, 16])
@@ -59,10 +61,17 @@ def test_with_the_native_part(kind, of, way, lanes):
 OWN = ["direct", "direct", "products", "products"]
 
 
+@pytest.mark.parametrize("inputs", [(1, 7, 7, 512), (128, 3, 3, 512), (128, 1, 40, 512)])
+def test_tiles_have_to_be_worth_their_transforms(inputs):
+    """Many weights beside few tiles; tiles that stand out over the edges."""
+    assert all("winograd" != choose(kind, shapes(inputs, (3, 3, 512, 512), 1), "float32", 8) for kind in KINDS)
+
+
 @pytest.mark.parametrize("lanes, ways", [(4, OWN), (8, OWN), (16, ["onednn"] * 4)])
 def test_the_widest_vectors_are_left_to_onednn(lanes, ways):
     expand = shapes((16, 14, 14, 256), (1, 1, 256, 1024), 1)
-    found = [choose(kind, shapes(*RESNET_20), "float32", lanes) for kind in KINDS]
+    few = shapes((128, 32, 32, 16), (5, 5, 16, 16), 1)
+    found = [choose(kind, few, "float32", lanes) for kind in KINDS]
     assert [*found, choose("weights_gradient", expand, "float32", lanes)] == ways
 
 

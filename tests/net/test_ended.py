@@ -72,6 +72,12 @@ def test_batches_that_are_ended_some_examples_at_a_time(batch):
     agrees(*both(BOUNDS[1], PLAIN, 3 * numbers(batch, 28, 28, 3), numbers(5, 5, 3, 32), numbers(32)))
 
 
+@pytest.mark.parametrize("bounds", BOUNDS)
+@pytest.mark.parametrize("shape", [(37, 9, 8, 16), (1, 7, 12, 48)])
+def test_tiles_are_ended_where_they_are_put_together(shape, bounds):
+    agrees(*both(bounds, PLAIN, 2 * numbers(*shape), numbers(3, 3, shape[-1], 32, seed=2), numbers(32, seed=3)))
+
+
 def test_half_precision_and_an_empty_batch():
     half = [jnp.asarray(v, jnp.bfloat16) for v in (numbers(3, 8, 8, 4), numbers(3, 3, 4, 16), numbers(16))]
     agrees(*both(BOUNDS[0], PLAIN, *half), 1e-2)
@@ -85,11 +91,12 @@ def test_at_a_bound_there_is_no_gradient():
         np.testing.assert_array_equal(gradient, zeros[2])
 
 
+@pytest.mark.parametrize("channels", [3, 16])
 @pytest.mark.parametrize("bounds", BOUNDS)
-def test_what_is_not_a_number_stays_so(bounds):
-    inputs = numbers(2, 6, 6, 3)
+def test_what_is_not_a_number_stays_so(bounds, channels):
+    inputs = numbers(2, 6, 6, channels)
     inputs[1, 3, 3, 0] = np.nan
-    outputs = ended_convolution(inputs, numbers(3, 3, 3, 16), numbers(16), bounds, **PLAIN)
+    outputs = ended_convolution(inputs, numbers(3, 3, channels, 16), numbers(16), bounds, **PLAIN)
     assert np.isnan(outputs[1, 2:5, 2:5]).all() and np.isfinite(outputs[0]).all()
 
 

@@ -40,14 +40,12 @@ struct OutputsOf {
   }
 };
 
-enum Buffer { packed_weights, padded_inputs };
+enum Buffer { padded_inputs };
 
 // [pairs of vectors of outputs][taps and inputs][two vectors]. Of a gradient the kernel is turned round and its inputs
 // and outputs change places.
-const float* pack(const float* w, const Plane& p, bool gradient) {
-  const int64_t taps = p.kernel_height * p.kernel_width, depth = taps * p.in;
-  float* packed = static_cast<float*>(kept(packed_weights, depth * p.out * sizeof(float)));
-  float* to = packed;
+void pack(const float* w, const Plane& p, bool gradient, float* to) {
+  const int64_t taps = p.kernel_height * p.kernel_width;
   for (int64_t out = 0; out < p.out; out += 2 * lanes) {
     const int64_t width = std::min<int64_t>(2 * lanes, p.out - out);
     for (int64_t tap = 0; tap < taps; ++tap)
@@ -55,7 +53,6 @@ const float* pack(const float* w, const Plane& p, bool gradient) {
         for (int64_t o = 0; o < width; ++o)
           to[o] = gradient ? w[((taps - 1 - tap) * p.out + out + o) * p.in + c] : w[(tap * p.in + c) * p.out + out + o];
   }
-  return packed;
 }
 
 // Rows [first, last) of the outputs of an example.
@@ -86,13 +83,14 @@ void band(const Plane& p, const float* x, const float* w, int64_t example, int64
 void convolve(const Plane& p, int64_t batch, const float* x, const float* w, float* y, bool gradient,
               ffi::ThreadPool& pool) {
   constexpr int64_t cache = 192 * 1024;
-  const float* packed = pack(w, p, gradient);
+  const Lent weights(p.kernel_height * p.kernel_width * p.in * p.out * sizeof(float));
+  pack(w, p, gradient, weights.floats());
   const int64_t row_bytes = p.span() * p.in * p.stride_y * sizeof(float);
   const int64_t rows = std::clamp<int64_t>(cache / row_bytes, 1, p.rows), fewest = (p.rows + rows - 1) / rows;
   const int64_t bands = std::max(fewest, bands_of(pool, batch, p.rows));
   in_parts(pool, batch * bands, [&](int64_t part) {
     const int64_t example = part / bands, number = part % bands;
-    band(p, x, packed, example, begin_of(number, bands, p.rows), begin_of(number + 1, bands, p.rows), y);
+    band(p, x, weights.floats(), example, begin_of(number, bands, p.rows), begin_of(number + 1, bands, p.rows), y);
   });
 }
 

@@ -64,3 +64,15 @@ struct Geometry {
                                     .Arg<xla::ffi::Buffer<xla::ffi::F32>>()           \
                                     .Arg<xla::ffi::Buffer<xla::ffi::F32>>()           \
                                     .Ret<xla::ffi::Buffer<xla::ffi::F32>>() SLIMTRAIN_MOVES)
+
+// The same with biases, and bounds that the sums are held between.
+#define SLIMTRAIN_CONVOLUTION_ENDED(name, function)                                   \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, function,                                       \
+                                xla::ffi::Ffi::Bind()                                 \
+                                    .Ctx<xla::ffi::ThreadPool>()                      \
+                                    .Arg<xla::ffi::Buffer<xla::ffi::F32>>()           \
+                                    .Arg<xla::ffi::Buffer<xla::ffi::F32>>()           \
+                                    .Arg<xla::ffi::Buffer<xla::ffi::F32>>()           \
+                                    .Ret<xla::ffi::Buffer<xla::ffi::F32>>() SLIMTRAIN_MOVES \
+                                    .Attr<float>("low")                               \
+                                    .Attr<float>("high"))

@@ -8,6 +8,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
+#include "ending.h"
 #include "geometry.h"
 #include "parts.h"
 
@@ -145,7 +146,7 @@ void reorder_sum(ffi::ThreadPool& pool, const std::vector<Weights>& all, const W
   });
 }
 
-enum Buffer { shared_weights, own_weights, scratchpad };
+enum Buffer { own_weights, scratchpad };
 
 void run(Kind kind, const Made& one, float* x, void* w, float* y) {
   const bool onward = kind == Kind::forward, to_weights = kind == Kind::weights_gradient;
@@ -156,21 +157,6 @@ void run(Kind kind, const Made& one, float* x, void* w, float* y) {
                              {onward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, outputs},
                              {DNNL_ARG_SCRATCHPAD, scratch}});
 }
-
-// What is done to outputs while they are in the cache: biases are added, the sums held between two bounds.
-struct Ending {
-  const float* biases;
-  float low, high;
-
-  void operator()(float* y, int64_t size, int64_t channels) const {
-    for (int64_t pixel = 0; pixel < size; pixel += channels)
-      for (int64_t c = 0; c < channels; ++c) {
-        const float sum = y[pixel + c] + biases[c];
-        const float above = sum < low ? low : sum;  // what is not a number stays as it is, unlike oneDNN's relu
-        y[pixel + c] = above > high ? high : above;
-      }
-  }
-};
 
 // A part of a convolution that one thread computes: some examples, or some rows of one.
 struct Piece {
@@ -240,11 +226,10 @@ void through(Kind kind, const Geometry& g, float* x, float* w, float* y, ffi::Th
   stream();
   const Made& first = made(kind, pieces[0].g);
   const memory::desc given = weights_of(g);
-  void* weights = w;
-  if (first.weights != given) {
-    weights = kept(shared_weights, first.weights.get_size());
-    reorder_sum(pool, {{given, w}}, {first.weights, weights});
-  }
+  const bool same = first.weights == given;
+  const Lent ordered(same ? 0 : first.weights.get_size());
+  void* weights = same ? w : ordered.at;
+  if (!same) reorder_sum(pool, {{given, w}}, {first.weights, weights});
   in_parts(pool, pieces.size(), [&](int64_t part) {
     stream();
     const Piece& piece = pieces[part];
@@ -272,7 +257,8 @@ void to_weights(const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool
     return Weights{ways[part]->weights, at};
   };
   if (count * size < 8 * share) {  // each thread puts its own in order, and one adds them up
-    float* sums = static_cast<float*>(kept(shared_weights, count * size * sizeof(float)));
+    const Lent all(count * size * sizeof(float));
+    float* sums = all.floats();
     in_parts(pool, count, [&](int64_t part) {
       void* own = kept(own_weights, ways[part]->weights.get_size());
       reorder(found(part, own), {wanted, sums + part * size});
@@ -284,9 +270,9 @@ void to_weights(const Geometry& g, float* x, float* w, float* y, ffi::ThreadPool
   }
   std::vector<size_t> starts = {0};  // bytes
   for (const Made* way : ways) starts.push_back(starts.back() + (way->weights.get_size() + 63) / 64 * 64);
-  char* sums = static_cast<char*>(kept(shared_weights, starts.back()));
+  const Lent sums(starts.back());
   std::vector<Weights> all(count);
-  in_parts(pool, count, [&](int64_t part) { all[part] = found(part, sums + starts[part]); });
+  in_parts(pool, count, [&](int64_t part) { all[part] = found(part, static_cast<char*>(sums.at) + starts[part]); });
   reorder_sum(pool, all, {wanted, w});
 }
 
@@ -326,14 +312,6 @@ ffi::Error convolve_and_end(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::
 SLIMTRAIN_CONVOLUTION(slimtrain_onednn_forward, convolve<Kind::forward>);
 SLIMTRAIN_CONVOLUTION(slimtrain_onednn_input_gradient, convolve<Kind::input_gradient>);
 SLIMTRAIN_CONVOLUTION(slimtrain_onednn_weights_gradient, convolve<Kind::weights_gradient>);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(slimtrain_onednn_ended, convolve_and_end,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Ret<ffi::Buffer<ffi::F32>>() SLIMTRAIN_MOVES
-                                  .Attr<float>("low")
-                                  .Attr<float>("high"));
+SLIMTRAIN_CONVOLUTION_ENDED(slimtrain_onednn_ended, convolve_and_end);
 
 }  // namespace slimtrain::onednn

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "xla/ffi/api/ffi.h"
@@ -86,37 +87,95 @@ void in_pieces(xla::ffi::ThreadPool& pool, const std::vector<int64_t>& ends, int
   });
 }
 
-// Memory of one thread for one purpose, kept from call to call. `which` parts buffers that are in use at once.
-//
-// Mapped, not of the heap: there it would come to lie behind the block that XLA computes in, and glibc before 2.38 does
+// Memory, not of the heap: there it would come to lie behind the block that XLA computes in, and glibc before 2.38 does
 // not find that block's place again when something is behind it.
+class Mapped {
+ public:
+  Mapped() = default;
+  Mapped(Mapped&& other) noexcept : at_(std::exchange(other.at_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Mapped& operator=(Mapped&& other) noexcept {
+    std::swap(at_, other.at_), std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Mapped() { release(); }
+
+  // At least so many bytes; what was there is lost where it was smaller.
+  void* of(size_t bytes) {
+    if (size_ >= bytes) return at_;
+    release();
+    bytes = (bytes + 4095) / 4096 * 4096;
+    void* found = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (found == MAP_FAILED) throw std::bad_alloc();
+    at_ = found, size_ = bytes;
+    madvise(at_, size_, MADV_HUGEPAGE);
+    return at_;
+  }
+
+  size_t size() const { return size_; }
+
+ private:
+  void release() {
+    if (at_) munmap(at_, size_);
+    at_ = nullptr, size_ = 0;
+  }
+
+  void* at_ = nullptr;
+  size_t size_ = 0;
+};
+
+// Memory of one thread for one purpose, kept from call to call. `which` parts buffers that are in use at once.
 inline void* kept(int which, size_t bytes) {
-  struct Mapped {
-    void* at = nullptr;
-    size_t size = 0;
-    void resize(size_t bytes) {
-      if (at) munmap(at, size);
-      at = nullptr, size = 0;
-      void* found = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      if (found == MAP_FAILED) throw std::bad_alloc();
-      at = found, size = bytes;
-      madvise(at, size, MADV_HUGEPAGE);
-    }
-    ~Mapped() {
-      if (at) munmap(at, size);
-    }
-  };
-  static thread_local Mapped memory[8];
-  if (memory[which].size < bytes) memory[which].resize((bytes + 4095) / 4096 * 4096);
-  return memory[which].at;
+  static thread_local Mapped memory[4];
+  return memory[which].of(bytes);
 }
 
+// Memory that all threads of one call share, lent for its time: any thread of XLA's may make the next call, and each
+// would keep as much if it were its own.
+class Lent {
+ public:
+  explicit Lent(size_t bytes) {
+    Store& store = stored();
+    std::lock_guard<std::mutex> lock(store.mutex);
+    const auto smaller = [](const Mapped& one, const Mapped& other) { return one.size() < other.size(); };
+    std::sort(store.free.begin(), store.free.end(), smaller);
+    auto found = std::find_if(store.free.begin(), store.free.end(), [=](const Mapped& m) { return m.size() >= bytes; });
+    if (found == store.free.end() && found != store.free.begin()) --found;  // the largest one grows
+    if (found != store.free.end()) {
+      memory_ = std::move(*found);
+      store.free.erase(found);
+    }
+    at = memory_.of(bytes);
+  }
+  ~Lent() {
+    Store& store = stored();
+    std::lock_guard<std::mutex> lock(store.mutex);
+    store.free.push_back(std::move(memory_));
+  }
+  Lent(const Lent&) = delete;
+  Lent& operator=(const Lent&) = delete;
+
+  void* at;
+  float* floats() const { return static_cast<float*>(at); }
+
+ private:
+  struct Store {
+    std::mutex mutex;
+    std::vector<Mapped> free;
+  };
+  static Store& stored() {
+    static Store* one = new Store;  // threads may end after this library's own objects
+    return *one;
+  }
+  Mapped memory_;
+};
+
 // Adds up what work(first thing, number of things, sums [size]) finds of each part of `count` things, in the parts'
-// order, so that the total is the same every time. `which` is the buffer that the parts' sums are kept in.
+// order, so that the total is the same every time.
 template <typename Work>
-void sum_over(xla::ffi::ThreadPool& pool, int64_t count, int64_t size, int which, float* total, const Work& work) {
+void sum_over(xla::ffi::ThreadPool& pool, int64_t count, int64_t size, float* total, const Work& work) {
   const int64_t parts = parts_of(pool, count);
-  float* found = parts == 1 ? total : static_cast<float*>(kept(which, parts * size * sizeof(float)));
+  const Lent sums(parts == 1 ? 0 : parts * size * sizeof(float));
+  float* found = parts == 1 ? total : sums.floats();
   in_parts(pool, parts, [&](int64_t part) {
     const int64_t from = begin_of(part, parts, count);
     work(from, begin_of(part + 1, parts, count) - from, found + part * size);

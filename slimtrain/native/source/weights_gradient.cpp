@@ -57,7 +57,7 @@ struct Range {
   int64_t size() const { return to - from; }
 };
 
-enum Buffer { packed_inputs, packed_outputs, parts_sums };
+enum Buffer { packed_inputs, packed_outputs };
 
 class WeightsGradient {
  public:
@@ -162,10 +162,9 @@ ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> inputs, 
     });
     return ffi::Error::Success();
   }
-  sum_over(pool, rows, g.weights_size(), parts_sums, result->typed_data(),
-           [&](int64_t from, int64_t count, float* sums) {
-             one.run(x, y, {from, from + count}, {0, tiles}, sums);
-           });
+  sum_over(pool, rows, g.weights_size(), result->typed_data(), [&](int64_t from, int64_t count, float* sums) {
+    one.run(x, y, {from, from + count}, {0, tiles}, sums);
+  });
   return ffi::Error::Success();
 } catch (const std::exception& error) {
   return ffi::Error::Internal(error.what());

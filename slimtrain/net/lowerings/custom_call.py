@@ -8,8 +8,10 @@ from slimtrain.net.choice import Kind, Way
 from slimtrain.net.geometry import Geometry
 from slimtrain.net.native_calls import attributes
 
-TARGETS: tuple[Way, ...] = ("direct", "onednn", "products")
+TARGETS: tuple[Way, ...] = ("direct", "onednn", "products", "winograd")
 """The ways that the native part computes; not each of them all three kinds."""
+ENDED: tuple[Way, ...] = ("onednn", "winograd")
+"""Those that add biases and hold the sums between bounds in one go."""
 
 
 def rule(kind: Kind, way: Way) -> Any:
@@ -22,11 +24,10 @@ def rule(kind: Kind, way: Way) -> Any:
     return lowered
 
 
-def ended(geometry: Geometry, low: float, high: float) -> Any:
-    """JAX's lowering rule of oneDNN's convolution with biases, held between two bounds."""
-    return partial(
-        jax.ffi.ffi_lowering("slimtrain_onednn_ended"), **_told(geometry), **attributes({"low": low, "high": high})
-    )
+def ended(way: Way, geometry: Geometry, low: float, high: float) -> Any:
+    """JAX's lowering rule of a convolution by one of `ENDED` with biases, held between two bounds."""
+    call = jax.ffi.ffi_lowering(f"slimtrain_{way}_ended")
+    return partial(call, **_told(geometry), **attributes({"low": low, "high": high}))
 
 
 def _told(geometry: Geometry) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 from hypothesis import given, settings
-from kernels import NATIVE, agrees, geometries, ways
+from kernels import NATIVE, agrees, geometries, tiled, ways
 
 from slimtrain.net.choice import KINDS
 from slimtrain.net.lowerings import WAYS, custom_call
@@ -12,6 +12,14 @@ from slimtrain.net.lowerings import WAYS, custom_call
 @settings(max_examples=20)
 @given(shapes=geometries())
 def test_all_ways_are_the_definition(kind, shapes):
+    for way in ways(kind, shapes):
+        agrees(way, kind, shapes)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=40)
+@given(shapes=tiled())
+def test_ways_in_tiles_are_the_definition(kind, shapes):
     for way in ways(kind, shapes):
         agrees(way, kind, shapes)
 

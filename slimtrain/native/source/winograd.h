@@ -1,0 +1,83 @@
+// What Winograd's convolutions F(2x2, 3x3) share, after Lavin and Gray (2016), https://arxiv.org/abs/1509.09308.
+//
+// Outputs are cut into tiles of 2x2, which read 4x4 inputs each. Inputs and weights are transformed to 16 planes; in
+// each of them stands one product of matrices over many tiles, and tiles of outputs are transformed back: 16 products a
+// tile where the definition has 36. The transforms add, subtract and halve only, so that rounding costs no more than in
+// the convolution itself.
+#pragma once
+
+#include <algorithm>
+
+#include "geometry.h"
+#include "parts.h"
+#include "plane.h"
+#include "vectors.h"
+
+namespace slimtrain::winograd {
+
+// Whether a convolution is one of these.
+inline bool taken(const Geometry& g) {
+  const auto all = [](const Sizes& sizes, int64_t size) {
+    return sizes.size() == 2 && std::all_of(sizes.begin(), sizes.end(), [=](int64_t s) { return s == size; });
+  };
+  const bool whole = g.in % lanes == 0 && g.out % lanes == 0;
+  return whole && g.groups == 1 && all(g.kernel, 3) && all(g.stride, 1) && all(g.rate, 1);
+}
+
+inline xla::ffi::Error refused() {
+  return xla::ffi::Error::InvalidArgument("takes kernels 3x3, a stride of 1, one group, channels in whole vectors");
+}
+
+constexpr int64_t planes = 16;   // [4][4]
+constexpr int64_t at_once = 48;  // tiles whose transforms stay in the cache of a core; a multiple of `tall`
+
+// Numbers from tile to tile and from plane to plane: steps of a page would put all in the same lines of the cache.
+constexpr int64_t tile_step(int64_t channels) { return channels < 64 ? channels : channels + 16; }
+constexpr int64_t plane_step(int64_t tiles, int64_t channels) { return tiles * tile_step(channels) + 16; }
+
+// Tiles that are worked on at once where all threads share their transforms: what their cache holds.
+constexpr int64_t shared_tiles(int64_t channels) {
+  return std::max<int64_t>(tall, (8 << 20) / (planes * tile_step(channels) * sizeof(float)));
+}
+
+enum Buffer { own_weights, own_inputs, own_outputs, edge };
+
+inline float* floats(Buffer which, int64_t count) { return static_cast<float*>(kept(which, count * sizeof(float))); }
+
+struct Tiles {
+  int64_t down, across, total;
+
+  Tiles(const Plane& p, int64_t batch)
+      : down((p.rows + 1) / 2), across((p.columns + 1) / 2), total(batch * down * across) {}
+};
+
+struct Run {  // tiles side by side: where the first one's outputs are, and how many
+  int64_t example, row, column, tiles;
+};
+
+// Calls work(run, the number of its first tile) for all tiles [first, last).
+template <typename Work>
+void in_runs(const Tiles& tiles, int64_t first, int64_t last, const Work& work) {
+  while (first < last) {
+    const int64_t line = first / tiles.across, at = first % tiles.across;
+    const int64_t count = std::min(tiles.across - at, last - first);
+    work(Run{line / tiles.down, 2 * (line % tiles.down), 2 * at, count}, first);
+    first += count;
+  }
+}
+
+struct Strip {  // of outputs' channels: two vectors, or the last one
+  int64_t first, width;
+
+  static int64_t count(int64_t channels) { return (channels + 2 * lanes - 1) / (2 * lanes); }
+  static Strip of(int64_t number, int64_t channels) {
+    return {2 * lanes * number, std::min<int64_t>(2 * lanes, channels - 2 * lanes * number)};
+  }
+  bool pair() const { return width == 2 * lanes; }
+};
+
+// B^T d B of the inputs that tiles [first, last) read, [16][tiles][channels].
+void transform_inputs(const Plane& p, const Tiles& tiles, const float* x, int64_t first, int64_t last, float* to,
+                      int64_t plane);
+
+}  // namespace slimtrain::winograd
