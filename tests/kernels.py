@@ -41,7 +41,7 @@ FITS = {
     "winograd": lambda kind, shapes: (
         _flat(shapes, shapes.weights[-1])
         and _flat(shapes, shapes.weights[-2])
-        and shapes.size == (3, 3)
+        and shapes.size in ((3, 3), (5, 5))
         and {*shapes.stride, *shapes.rate} == {1}
     ),
 }
@@ -68,11 +68,12 @@ def geometries(draw, ranks=(1, 2, 3), groups=("one", "several", "all"), kernels=
 
 @st.composite
 def tiled(draw):
-    """Kernels of 3x3 that move by one pixel, over few and many tiles of 2x2, of few and many channels."""
+    """Square kernels that move by one pixel, over few and many tiles of 2x2, of few and many channels."""
     batch, height, width = draw(st.sampled_from([1, 2, 9])), draw(st.integers(1, 17)), draw(st.integers(1, 17))
     read, written = (draw(st.sampled_from([16, 32, 48, 80, 272])) for _ in range(2))
-    padding = draw(st.sampled_from(["SAME", "VALID"] if min(height, width) >= 3 else ["SAME"]))
-    return geometry((batch, height, width, read), (3, 3, read, written), (1, 1), padding, (1, 1))
+    size = draw(st.sampled_from([3, 5]))
+    padding = draw(st.sampled_from(["SAME", "VALID"] if min(height, width) >= size else ["SAME"]))
+    return geometry((batch, height, width, read), (size, size, read, written), (1, 1), padding, (1, 1))
 
 
 def reference(kind, first, second, shapes):

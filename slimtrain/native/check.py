@@ -32,6 +32,7 @@ CASES = (
     ((1, 9, 9, 64), (3, 3, 64, 32), (1, 1), (2, 2), ((2, 2), (2, 2)), 1),
     ((3, 9, 14, 32), (3, 3, 32, 48), (1, 1), (1, 1), ((1, 1), (1, 1)), 1),
     ((1, 8, 5, 80), (3, 3, 80, 272), (1, 1), (1, 1), ((0, 2), (2, 0)), 1),
+    ((2, 9, 12, 16), (5, 5, 16, 48), (1, 1), (1, 1), ((2, 2), (1, 2)), 1),
     ((1, 5, 6, 7, 4), (3, 3, 3, 4, 8), (1, 1, 1), (1, 1, 1), ((1, 1),) * 3, 1),
 )
 
@@ -87,7 +88,7 @@ def _convolutions(
 
     yield "onednn_forward", called("onednn_forward", y, x, w), y
     biases, bounds = random.standard_normal(weights[-1]), {"low": np.float32(-1.0), "high": np.float32(np.abs(y).max())}
-    clipped = np.clip(y + biases, *bounds.values())
+    clipped = np.clip(y + biases, bounds["low"], bounds["high"])
     yield "onednn_ended", called("onednn_ended", y, x, w, biases, **bounds), clipped
     dx, dw = gradients(x, w, dy, stride, rate, padding, groups)
     yield "onednn_input_gradient", called("onednn_input_gradient", x, dy, w), dx
@@ -100,7 +101,7 @@ def _convolutions(
         yield "direct_input_gradient", called("direct_input_gradient", x, dy, w), dx
     if weights[-1] % WIDEST == 0:
         yield "products_weights_gradient", called("products_weights_gradient", w, x, dy), dw
-    plain = tuple(weights[:-2]) == (3, 3) and {*stride, *rate} == {1}
+    plain = tuple(weights[:-2]) in ((3, 3), (5, 5)) and {*stride, *rate} == {1}
     if plain and weights[-1] % WIDEST == 0 and weights[-2] % WIDEST == 0:
         yield "winograd_forward", called("winograd_forward", y, x, w), y
         yield "winograd_ended", called("winograd_ended", y, x, w, biases, **bounds), clipped

@@ -57,11 +57,11 @@ def _in_tiles(kind: Kind, geometry: Geometry) -> bool:
     """
     channels, outputs = geometry.weights[-2:]
     plain = geometry.groups == 1 and not geometry.strided and set(geometry.rate) == {1}
-    if geometry.size != (3, 3) or not plain or channels % WIDEST or outputs % WIDEST:
+    if geometry.size not in ((3, 3), (5, 5)) or not plain or channels % WIDEST or outputs % WIDEST:
         return False
     batch, *written = (geometry.inputs if kind == "input_gradient" else geometry.outputs)[:-1]
-    tiles = prod(-(-size // 2) for size in written)
-    return 16 * tiles <= 0.75 * 9 * prod(written) and channels * outputs <= 4096 * batch * tiles
+    tiles, (size, _) = prod(-(-length // 2) for length in written), geometry.size
+    return (size + 1) ** 2 * tiles <= 0.75 * size**2 * prod(written) and channels * outputs <= 4096 * batch * tiles
 
 
 def _native_pointwise(kind: Kind, geometry: Geometry, lanes: int) -> Way:

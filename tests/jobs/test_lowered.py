@@ -27,7 +27,7 @@ def net(weights, images):
 
 @pytest.fixture
 def arrays():
-    return [numbers(3, 3, 3, 16), numbers(5, 5, 16, 16), numbers(3, 3, 8, 16)], numbers(2, 8, 8, 3)
+    return [numbers(3, 3, 3, 16), numbers(4, 4, 16, 16), numbers(3, 3, 8, 16)], numbers(2, 8, 8, 3)
 
 
 @pytest.mark.skipif(not native.ready(), reason="there is no native part here")

@@ -28,11 +28,6 @@ template <int Tall, int Wide>
 struct AddProducts {
   static void run(const float* x, const float* y, const Walk& walk, int64_t width, float* sums, int64_t out) {
     Vector total[Tall][Wide] = {};
-    if (!walk.first)
-#pragma GCC unroll 16
-      for (int i = 0; i < Tall; ++i)
-#pragma GCC unroll 2
-        for (int j = 0; j < Wide; ++j) total[i][j] = load(sums + i * out + j * lanes);
     for (const int64_t start : walk.starts) {
       const float* a = x + start;
       for (int64_t column = 0; column < walk.columns; ++column, a += walk.step, y += width) {
@@ -48,7 +43,10 @@ struct AddProducts {
 #pragma GCC unroll 16
     for (int i = 0; i < Tall; ++i)
 #pragma GCC unroll 2
-      for (int j = 0; j < Wide; ++j) store(sums + i * out + j * lanes, total[i][j]);
+      for (int j = 0; j < Wide; ++j) {
+        float* sum = sums + i * out + j * lanes;
+        store(sum, walk.first ? total[i][j] : load(sum) + total[i][j]);  // sums of sums round less than one long one
+      }
   }
 };
 

@@ -9,69 +9,97 @@ namespace {
 
 namespace ffi = xla::ffi;
 
-// B^T d B of one tile: four rows of inputs, `channels` apart.
-void transform_tile(const float* const (&rows)[4], int64_t channels, float* to, int64_t plane) {
-  const float *first = rows[0], *second = rows[1], *third = rows[2], *fourth = rows[3];
+// B^T of a row of a tile, to its planes.
+template <int Kernel>
+void transform_row(const Vector* d, float* to, int64_t plane) {
+  using At = Points<Kernel>;
+  const auto get = [=](int i) { return d[i]; };
+  store(to, At::input_end(get, 0));
+#pragma GCC unroll 2
+  for (int pair = 0; pair < At::pairs; ++pair) {
+    const auto [even, odd] = At::input_pair(get, pair);
+    store(to + (2 * pair + 1) * plane, even + odd), store(to + (2 * pair + 2) * plane, even - odd);
+  }
+  store(to + Kernel * plane, At::input_end(get, 1));
+}
+
+// B^T d B of one tile: rows of inputs, `channels` apart.
+template <int Kernel>
+void transform_tile(const float* const* rows, int64_t channels, float* to, int64_t plane) {
+  using At = Points<Kernel>;
+  const auto line = [=](int i) { return to + At::count * i * plane; };
   for (int64_t c = 0; c < channels; c += lanes) {
-    const auto at = [&](const float* row, int column) { return load(row + column * channels + c); };
-    float* target = to + c;
-    const auto line = [&](Vector a, Vector b, Vector d, Vector e) {
-      store(target, a - d), store(target + plane, b + d), store(target + 2 * plane, d - b);
-      store(target + 3 * plane, b - e);
-      target += 4 * plane;
-    };
-    const auto less = [&](const float* a, const float* b) {
-      line(at(a, 0) - at(b, 0), at(a, 1) - at(b, 1), at(a, 2) - at(b, 2), at(a, 3) - at(b, 3));
-    };
-    less(first, third);
-    line(at(second, 0) + at(third, 0), at(second, 1) + at(third, 1), at(second, 2) + at(third, 2),
-         at(second, 3) + at(third, 3));
-    less(third, second), less(second, fourth);
+    const auto column = [=](int j) { return [=](int i) { return load(rows[i] + j * channels + c); }; };
+    Vector one[At::count], other[At::count];
+    for (int end = 0; end < 2; ++end) {
+#pragma GCC unroll 6
+      for (int j = 0; j < At::count; ++j) one[j] = At::input_end(column(j), end);
+      transform_row<Kernel>(one, line(end * Kernel) + c, plane);
+    }
+#pragma GCC unroll 2
+    for (int pair = 0; pair < At::pairs; ++pair) {
+#pragma GCC unroll 6
+      for (int j = 0; j < At::count; ++j) {
+        const auto [even, odd] = At::input_pair(column(j), pair);
+        one[j] = even + odd, other[j] = even - odd;
+      }
+      transform_row<Kernel>(one, line(2 * pair + 1) + c, plane);
+      transform_row<Kernel>(other, line(2 * pair + 2) + c, plane);
+    }
   }
 }
 
 }  // namespace
 
+template <int Kernel>
 void transform_inputs(const Plane& p, const Tiles& tiles, const float* x, int64_t first, int64_t last, float* to,
                       int64_t plane) {
-  float* none = floats(edge, (p.width + 16) * p.in);  // a row of no inputs
+  constexpr int64_t size = Points<Kernel>::count;
+  float* none = floats(edge, (p.width + size * size) * p.in);  // a row of no inputs
   float* copy = none + p.width * p.in;
   std::fill_n(none, p.width * p.in, 0.0f);
   in_runs(tiles, first, last, [&](const Run& run, int64_t tile) {
-    const float* rows[4];
-    for (int64_t i = 0; i < 4; ++i) {
+    const float* rows[size];
+    for (int64_t i = 0; i < size; ++i) {
       const int64_t row = run.row - p.before_y + i;
       rows[i] = row < 0 || row >= p.height ? none : x + (run.example * p.height + row) * p.width * p.in;
     }
     for (int64_t i = 0; i < run.tiles; ++i) {
-      const int64_t column = run.column - p.before_x + 2 * i, at = column * p.in;
-      float* target = to + (tile - first + i) * tile_step(p.in);
-      if (column >= 0 && column + 4 <= p.width) {
-        transform_tile({rows[0] + at, rows[1] + at, rows[2] + at, rows[3] + at}, p.in, target, plane);
-        continue;
+      const int64_t column = run.column - p.before_x + 2 * i;
+      const int64_t begin = std::max<int64_t>(column, 0), end = std::min(column + size, p.width);
+      const bool inside = end - begin == size;
+      if (!inside) std::fill_n(copy, size * size * p.in, 0.0f);
+      const float* from[size];
+      for (int64_t row = 0; row < size; ++row) {
+        from[row] = inside ? rows[row] + column * p.in : copy + row * size * p.in;
+        if (!inside && begin < end)
+          std::copy(rows[row] + begin * p.in, rows[row] + end * p.in, copy + (row * size + begin - column) * p.in);
       }
-      const int64_t begin = std::max<int64_t>(column, 0), end = std::min(column + 4, p.width);
-      std::fill_n(copy, 16 * p.in, 0.0f);
-      for (int64_t row = 0; row < 4 && begin < end; ++row)
-        std::copy(rows[row] + begin * p.in, rows[row] + end * p.in, copy + (4 * row + begin - column) * p.in);
-      transform_tile({copy, copy + 4 * p.in, copy + 8 * p.in, copy + 12 * p.in}, p.in, target, plane);
+      transform_tile<Kernel>(from, p.in, to + (tile - first + i) * tile_step(p.in), plane);
     }
   });
 }
 
+template void transform_inputs<3>(const Plane&, const Tiles&, const float*, int64_t, int64_t, float*, int64_t);
+template void transform_inputs<5>(const Plane&, const Tiles&, const float*, int64_t, int64_t, float*, int64_t);
+
 namespace {
 
-// G g G^T: tap(row, column) gives g, put(plane, value) takes what comes out.
-template <typename Tap, typename Put>
-void transform_kernel(const Tap& tap, const Put& put) {
-  const auto spread = [](Vector a, Vector b, Vector c, const auto& to) {
-    const Vector ends = 0.5f * (a + c), middle = 0.5f * b;
-    to(0, a), to(1, ends + middle), to(2, ends - middle), to(3, c);
-  };
-  Vector half[4][3];
-  for (int j = 0; j < 3; ++j) spread(tap(0, j), tap(1, j), tap(2, j), [&](int i, Vector value) { half[i][j] = value; });
-  for (int i = 0; i < 4; ++i)
-    spread(half[i][0], half[i][1], half[i][2], [&](int j, Vector value) { put(4 * i + j, value); });
+// G g: tap(i) gives g, put(i, value) takes what comes out.
+template <int Kernel, typename Tap, typename Put>
+void transform_taps(const Tap& tap, const Put& put) {
+  using At = Points<Kernel>;
+  put(0, tap(0)), put(Kernel, tap(Kernel - 1));
+#pragma GCC unroll 2
+  for (int pair = 0; pair < At::pairs; ++pair) {
+    Vector even = At::weight(pair, 0) * tap(0), odd = At::weight(pair, 1) * tap(1);
+#pragma GCC unroll 2
+    for (int i = 2; i < Kernel; i += 2) {
+      even += At::weight(pair, i) * tap(i);
+      if (i + 1 < Kernel) odd += At::weight(pair, i + 1) * tap(i + 1);
+    }
+    put(2 * pair + 1, even + odd), put(2 * pair + 2, even - odd);
+  }
 }
 
 // A convolution's weights; of a gradient by the inputs the kernel is turned round, and inputs are outputs.
@@ -80,18 +108,27 @@ struct Weights {
   bool turned;
 };
 
-// The weights to a strip of outputs, [16][in][width].
+// The weights to a strip of outputs, [planes][in][width].
+template <int Kernel>
 void transform_weights(const Plane& p, const Weights& w, const Strip& strip, float* to) {
+  constexpr int count = Points<Kernel>::count;
   for (int64_t c = 0; c < p.in; ++c)
     for (int64_t o = 0; o < strip.width; o += lanes) {
       const auto tap = [&](int i, int j) {
-        if (!w.turned) return load(w.at + ((3 * i + j) * p.in + c) * p.out + strip.first + o);
-        const float* from = w.at + ((8 - 3 * i - j) * p.out + strip.first + o) * p.in + c;
+        const int number = Kernel * i + j;
+        if (!w.turned) return load(w.at + (number * p.in + c) * p.out + strip.first + o);
+        const float* from = w.at + ((Kernel * Kernel - 1 - number) * p.out + strip.first + o) * p.in + c;
         Vector taps;
         for (int lane = 0; lane < lanes; ++lane) taps[lane] = from[lane * p.in];
         return taps;
       };
-      transform_kernel(tap, [&](int plane, Vector value) { store(to + (plane * p.in + c) * strip.width + o, value); });
+      Vector half[count][Kernel];
+      for (int j = 0; j < Kernel; ++j)
+        transform_taps<Kernel>([&](int i) { return tap(i, j); }, [&](int i, Vector value) { half[i][j] = value; });
+      for (int i = 0; i < count; ++i)
+        transform_taps<Kernel>([&](int j) { return half[i][j]; }, [&](int j, Vector value) {
+          store(to + ((count * i + j) * p.in + c) * strip.width + o, value);
+        });
     }
 }
 
@@ -121,9 +158,24 @@ struct Outputs {
   const Ending* ending;  // or none
 };
 
-// A^T m A of the products of tiles [first, last), [16][tiles][width].
+// A^T m: the two outputs of a tile along one axis.
+template <int Kernel, typename Get>
+std::pair<Vector, Vector> pair_of(const Get& m) {
+  using At = Points<Kernel>;
+  Vector left = m(0), right = m(Kernel);
+#pragma GCC unroll 2
+  for (int pair = 0; pair < At::pairs; ++pair) {
+    const Vector plus = m(2 * pair + 1), minus = m(2 * pair + 2);
+    left += plus + minus, right += At::at(pair) * (plus - minus);
+  }
+  return {left, right};
+}
+
+// A^T m A of the products of tiles [first, last), [planes][tiles][width].
+template <int Kernel>
 void transform_back(const Plane& p, const Tiles& tiles, const float* products, int64_t plane, const Strip& strip,
                     int64_t first, int64_t last, const Outputs& y) {
+  constexpr int count = Points<Kernel>::count;
   in_runs(tiles, first, last, [&](const Run& run, int64_t tile) {
     for (int64_t o = 0; o < strip.width; o += lanes) {
       const auto put = [&](float* to, Vector value) {
@@ -132,27 +184,31 @@ void transform_back(const Plane& p, const Tiles& tiles, const float* products, i
       const float* from = products + (tile - first) * strip.width + o;
       float* to = y.at + ((run.example * p.rows + run.row) * p.columns + run.column) * p.out + strip.first + o;
       for (int64_t i = 0; i < run.tiles; ++i, from += strip.width, to += 2 * p.out) {
-        Vector upper[4], lower[4];
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) {
-          const auto m = [&](int row) { return load(from + (4 * row + j) * plane); };
-          upper[j] = m(0) + m(1) + m(2), lower[j] = m(1) - m(2) - m(3);
+        Vector upper[count], lower[count];
+#pragma GCC unroll 6
+        for (int j = 0; j < count; ++j) {
+          const auto found = pair_of<Kernel>([&](int row) { return load(from + (count * row + j) * plane); });
+          upper[j] = found.first, lower[j] = found.second;
         }
         const bool beside = run.column + 2 * i + 1 < p.columns;
-        put(to, upper[0] + upper[1] + upper[2]);
-        if (beside) put(to + p.out, upper[1] - upper[2] - upper[3]);
-        if (run.row + 1 == p.rows) continue;
-        put(to + p.columns * p.out, lower[0] + lower[1] + lower[2]);
-        if (beside) put(to + (p.columns + 1) * p.out, lower[1] - lower[2] - lower[3]);
+        const auto both = [&](const Vector* line, float* at) {
+          const auto [left, right] = pair_of<Kernel>([=](int j) { return line[j]; });
+          put(at, left);
+          if (beside) put(at + p.out, right);
+        };
+        both(upper, to);
+        if (run.row + 1 < p.rows) both(lower, to + p.columns * p.out);
       }
     }
   });
 }
 
 // A strip of the outputs of tiles [first, last), from transformed inputs and weights.
+template <int Kernel>
 void outputs_of(const Plane& p, const Tiles& tiles, const float* inputs, int64_t plane, const float* weights,
                 const Strip& strip, int64_t first, int64_t last, const Outputs& y) {
   const int64_t count = last - first, groups = (count + tall - 1) / tall, step = tile_step(p.in);
+  constexpr int64_t planes = Points<Kernel>::planes;
   const int64_t made = count * strip.width + 16;
   float* products = floats(own_outputs, planes * made);
   for (int64_t i = 0; i < planes; ++i)
@@ -162,18 +218,20 @@ void outputs_of(const Plane& p, const Tiles& tiles, const float* inputs, int64_t
                                                 weights + i * p.in * strip.width, p.in,
                                                 products + i * made + from * strip.width);
     }
-  transform_back(p, tiles, products, made, strip, first, last, y);
+  transform_back<Kernel>(p, tiles, products, made, strip, first, last, y);
 }
 
 // Threads take tiles, of all outputs.
+template <int Kernel>
 void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const Weights& w, const Outputs& y,
               ffi::ThreadPool& pool) {
+  constexpr int64_t planes = Points<Kernel>::planes;
   const int64_t strips = Strip::count(p.out);
   const Lent weights(planes * p.in * p.out * sizeof(float));
   const auto of_strip = [&](const Strip& strip) { return weights.floats() + planes * p.in * strip.first; };
   in_parts(pool, strips, [&](int64_t part) {
     const Strip strip = Strip::of(part, p.out);
-    transform_weights(p, w, strip, of_strip(strip));
+    transform_weights<Kernel>(p, w, strip, of_strip(strip));
   });
   const int64_t fewest = (tiles.total + at_once - 1) / at_once;
   const int64_t blocks = std::max(fewest, parts_of(pool, (tiles.total + tall - 1) / tall));
@@ -181,39 +239,48 @@ void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const Weights&
     const int64_t first = begin_of(block, blocks, tiles.total), last = begin_of(block + 1, blocks, tiles.total);
     const int64_t plane = plane_step(last - first, p.in);
     float* inputs = floats(own_inputs, planes * plane);
-    transform_inputs(p, tiles, x, first, last, inputs, plane);
+    transform_inputs<Kernel>(p, tiles, x, first, last, inputs, plane);
     for (int64_t i = 0; i < strips; ++i) {
       const Strip strip = Strip::of(i, p.out);
-      outputs_of(p, tiles, inputs, plane, of_strip(strip), strip, first, last, y);
+      outputs_of<Kernel>(p, tiles, inputs, plane, of_strip(strip), strip, first, last, y);
     }
   });
 }
 
 // Threads take strips of the outputs, of all tiles: transformed weights never leave the cache.
+template <int Kernel>
 void by_strips(const Plane& p, const Tiles& tiles, const float* x, const Weights& w, const Outputs& y,
                ffi::ThreadPool& pool) {
+  constexpr int64_t planes = Points<Kernel>::planes;
   const int64_t plane = plane_step(tiles.total, p.in), step = tile_step(p.in);
   const Lent transformed(planes * plane * sizeof(float));
   float* inputs = transformed.floats();
   in_parts(pool, (tiles.total + tall - 1) / tall, [&](int64_t part) {
     const int64_t first = part * tall, last = std::min(tiles.total, first + tall);
-    transform_inputs(p, tiles, x, first, last, inputs + first * step, plane);
+    transform_inputs<Kernel>(p, tiles, x, first, last, inputs + first * step, plane);
   });
   in_parts(pool, Strip::count(p.out), [&](int64_t part) {
     const Strip strip = Strip::of(part, p.out);
     float* weights = floats(own_weights, planes * p.in * strip.width);
-    transform_weights(p, w, strip, weights);
+    transform_weights<Kernel>(p, w, strip, weights);
     for (int64_t first = 0; first < tiles.total; first += at_once)
-      outputs_of(p, tiles, inputs + first * step, plane, weights, strip, first,
+      outputs_of<Kernel>(p, tiles, inputs + first * step, plane, weights, strip, first,
                  std::min(tiles.total, first + at_once), y);
   });
 }
 
+template <int Kernel>
 void convolve(const Plane& p, int64_t batch, const float* x, const Weights& w, const Outputs& y,
               ffi::ThreadPool& pool) {
   const Tiles tiles(p, batch);
-  const bool strips = p.out >= 2 * tiles.total && tiles.total <= shared_tiles(p.in);
-  (strips && Strip::count(p.out) >= 2 * pool.num_threads() ? by_strips : by_tiles)(p, tiles, x, w, y, pool);
+  const bool strips = p.out >= 2 * tiles.total && tiles.total <= shared_tiles(Points<Kernel>::planes, p.in);
+  const bool enough = Strip::count(p.out) >= 2 * pool.num_threads();
+  (strips && enough ? by_strips<Kernel> : by_tiles<Kernel>)(p, tiles, x, w, y, pool);
+}
+
+void convolve(const Plane& p, int64_t batch, const float* x, const Weights& w, const Outputs& y,
+              ffi::ThreadPool& pool) {
+  (p.kernel_height == 3 ? convolve<3> : convolve<5>)(p, batch, x, w, y, pool);
 }
 
 ffi::Error forward(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ffi::F32> w,
@@ -246,7 +313,7 @@ ffi::Error input_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> y, ffi::Bu
   if (!taken(g)) return refused();
   std::swap(g.in, g.out);
   std::swap(g.inputs, g.outputs);
-  for (int64_t& before_axis : g.before) before_axis = 2 - before_axis;
+  for (size_t axis = 0; axis < 2; ++axis) g.before[axis] = g.kernel[axis] - 1 - g.before[axis];
   convolve(Plane(g), g.batch, y.typed_data(), {w.typed_data(), true}, {x->typed_data(), nullptr}, pool);
   return ffi::Error::Success();
 } catch (const std::exception& error) {

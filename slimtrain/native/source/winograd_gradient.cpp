@@ -1,5 +1,5 @@
 // The gradient of Winograd's convolutions by their weights: G^T (sum over tiles of B^T d B and A dy A^T) G, the sums in
-// 16 planes of [in, out].
+// planes of [in, out].
 
 #include "winograd.h"
 
@@ -9,9 +9,23 @@ namespace {
 namespace ffi = xla::ffi;
 using namespace winograd;
 
-// A dy A^T of the outputs' gradient of tiles [first, last), [16][tiles][channels].
+// A y: put(i, value) takes what comes out.
+template <int Kernel, typename Put>
+void transform_pair(Vector left, Vector right, const Put& put) {
+  using At = Points<Kernel>;
+  put(0, left), put(Kernel, right);
+#pragma GCC unroll 2
+  for (int pair = 0; pair < At::pairs; ++pair) {
+    const Vector odd = At::at(pair) * right;
+    put(2 * pair + 1, left + odd), put(2 * pair + 2, left - odd);
+  }
+}
+
+// A dy A^T of the outputs' gradient of tiles [first, last), [planes][tiles][channels].
+template <int Kernel>
 void transform_outputs(const Plane& p, const Tiles& tiles, const float* y, int64_t first, int64_t last, float* to,
                        int64_t plane) {
+  constexpr int count = Points<Kernel>::count;
   in_runs(tiles, first, last, [&](const Run& run, int64_t tile) {
     const bool below = run.row + 1 < p.rows;
     const float* from = y + ((run.example * p.rows + run.row) * p.columns + run.column) * p.out;
@@ -23,12 +37,14 @@ void transform_outputs(const Plane& p, const Tiles& tiles, const float* y, int64
         const float* under = from + p.columns * p.out + o;
         const Vector a = load(from + o), b = beside ? load(from + p.out + o) : none;
         const Vector c = below ? load(under) : none, d = below && beside ? load(under + p.out) : none;
-        const auto line = [&](float* at, Vector left, Vector right) {
-          store(at, left), store(at + plane, left + right), store(at + 2 * plane, left - right);
-          store(at + 3 * plane, -right);
-        };
-        line(target + o, a, b), line(target + 4 * plane + o, a + c, b + d);
-        line(target + 8 * plane + o, a - c, b - d), line(target + 12 * plane + o, -c, -d);
+        Vector left[count], right[count];
+        transform_pair<Kernel>(a, c, [&](int row, Vector value) { left[row] = value; });
+        transform_pair<Kernel>(b, d, [&](int row, Vector value) { right[row] = value; });
+#pragma GCC unroll 6
+        for (int row = 0; row < count; ++row)
+          transform_pair<Kernel>(left[row], right[row], [&](int column, Vector value) {
+            store(target + (count * row + column) * plane + o, value);
+          });
       }
     }
   });
@@ -40,7 +56,10 @@ struct Transformed {  // tiles of inputs, or of the outputs' gradient
 };
 
 // What the transforms of some tiles take.
-int64_t size_of(int64_t tiles, int64_t channels) { return planes * plane_step(tiles, channels); }
+template <int Kernel>
+int64_t size_of(int64_t tiles, int64_t channels) {
+  return Points<Kernel>::planes * plane_step(tiles, channels);
+}
 
 Transformed transformed(float* at, int64_t tiles, int64_t channels) {
   return {at, tile_step(channels), plane_step(tiles, channels)};
@@ -56,11 +75,6 @@ template <int Tall, int Wide>
 struct AddProducts {
   static void run(const float* v, const float* z, const Walk& walk, float* sums, int64_t out) {
     Vector total[Tall][Wide] = {};
-    if (!walk.first)
-#pragma GCC unroll 16
-      for (int i = 0; i < Tall; ++i)
-#pragma GCC unroll 2
-        for (int j = 0; j < Wide; ++j) total[i][j] = load(sums + i * out + j * lanes);
     for (int64_t tile = 0; tile < walk.tiles; ++tile, v += walk.inputs_step, z += walk.outputs_step) {
       Vector right[Wide];
 #pragma GCC unroll 2
@@ -73,20 +87,24 @@ struct AddProducts {
 #pragma GCC unroll 16
     for (int i = 0; i < Tall; ++i)
 #pragma GCC unroll 2
-      for (int j = 0; j < Wide; ++j) store(sums + i * out + j * lanes, total[i][j]);
+      for (int j = 0; j < Wide; ++j) {
+        float* sum = sums + i * out + j * lanes;
+        store(sum, walk.first ? total[i][j] : load(sum) + total[i][j]);  // sums of sums round less than one long one
+      }
   }
 };
 
-struct Sums {  // of a strip, [16][in], rows `step` numbers apart
+struct Sums {  // of a strip, [planes][in], rows `step` numbers apart
   float* at;
   int64_t step;
 };
 
+template <int Kernel>
 void add(const Plane& p, const Transformed& x, const Transformed& y, int64_t tiles, bool first, const Strip& strip,
          const Sums& sums) {
   const Walk walk = {tiles, x.step, y.step, first};
   const int64_t groups = (p.in + tall - 1) / tall;
-  for (int64_t plane = 0; plane < planes; ++plane)
+  for (int64_t plane = 0; plane < Points<Kernel>::planes; ++plane)
     for (int64_t group = 0; group < groups; ++group) {
       const int64_t from = begin_of(group, groups, p.in), height = begin_of(group + 1, groups, p.in) - from;
       tile_of<AddProducts>(height, strip.pair())(x.at + plane * x.plane + from, y.at + plane * y.plane + strip.first,
@@ -94,43 +112,63 @@ void add(const Plane& p, const Transformed& x, const Transformed& y, int64_t til
     }
 }
 
+// G^T s: the taps along one axis.
+template <int Kernel, typename Get, typename Put>
+void taps_of(const Get& s, const Put& put) {
+  using At = Points<Kernel>;
+  Vector sums[At::pairs], differences[At::pairs];
+#pragma GCC unroll 2
+  for (int pair = 0; pair < At::pairs; ++pair) {
+    const Vector plus = s(2 * pair + 1), minus = s(2 * pair + 2);
+    sums[pair] = plus + minus, differences[pair] = plus - minus;
+  }
+#pragma GCC unroll 5
+  for (int tap = 0; tap < Kernel; ++tap) {
+    Vector total = {};
+    if (tap == 0) total = s(0);
+    if (tap == Kernel - 1) total = s(Kernel);
+#pragma GCC unroll 2
+    for (int pair = 0; pair < At::pairs; ++pair)
+      total += At::weight(pair, tap) * (tap % 2 ? differences[pair] : sums[pair]);
+    put(tap, total);
+  }
+}
+
 // G^T s G of a strip's sums for inputs [from, to).
+template <int Kernel>
 void transform_back(const Plane& p, const Sums& sums, const Strip& strip, int64_t from, int64_t to, float* w) {
-  const auto gathered = [](Vector a, Vector b, Vector c, Vector d, const auto& put) {
-    const Vector both = 0.5f * (b + c);
-    put(0, a + both), put(1, 0.5f * (b - c)), put(2, both + d);
-  };
+  constexpr int count = Points<Kernel>::count;
   for (int64_t c = from; c < to; ++c)
     for (int64_t o = 0; o < strip.width; o += lanes) {
-      Vector half[3][4];
-      for (int j = 0; j < 4; ++j) {
-        const auto s = [&](int row) { return load(sums.at + ((4 * row + j) * p.in + c) * sums.step + o); };
-        gathered(s(0), s(1), s(2), s(3), [&](int i, Vector value) { half[i][j] = value; });
-      }
-      for (int i = 0; i < 3; ++i)
-        gathered(half[i][0], half[i][1], half[i][2], half[i][3], [&](int j, Vector value) {
-          store(w + ((3 * i + j) * p.in + c) * p.out + strip.first + o, value);
+      Vector half[Kernel][count];
+      for (int j = 0; j < count; ++j)
+        taps_of<Kernel>([&](int i) { return load(sums.at + ((count * i + j) * p.in + c) * sums.step + o); },
+                        [&](int i, Vector value) { half[i][j] = value; });
+      for (int i = 0; i < Kernel; ++i)
+        taps_of<Kernel>([&](int j) { return half[i][j]; }, [&](int j, Vector value) {
+          store(w + ((Kernel * i + j) * p.in + c) * p.out + strip.first + o, value);
         });
     }
 }
 
 // Threads take tiles, and each has sums of its own.
+template <int Kernel>
 void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const float* y, float* w, ffi::ThreadPool& pool) {
-  const int64_t size = planes * p.in * p.out, strips = Strip::count(p.out);
+  const int64_t size = Points<Kernel>::planes * p.in * p.out, strips = Strip::count(p.out);
   const Lent total(size * sizeof(float));
   float* sums = total.floats();
   sum_over(pool, tiles.total, size, sums, [&](int64_t from, int64_t count, float* own) {
-    float* inputs_at = floats(own_inputs, size_of(at_once, p.in));
-    float* outputs_at = floats(own_outputs, size_of(at_once, p.out));
+    float* inputs_at = floats(own_inputs, size_of<Kernel>(at_once, p.in));
+    float* outputs_at = floats(own_outputs, size_of<Kernel>(at_once, p.out));
     for (int64_t first = from; first < from + count; first += at_once) {
       const int64_t last = std::min(from + count, first + at_once);
       const Transformed inputs = transformed(inputs_at, last - first, p.in);
       const Transformed outputs = transformed(outputs_at, last - first, p.out);
-      transform_inputs(p, tiles, x, first, last, inputs.at, inputs.plane);
-      transform_outputs(p, tiles, y, first, last, outputs.at, outputs.plane);
+      transform_inputs<Kernel>(p, tiles, x, first, last, inputs.at, inputs.plane);
+      transform_outputs<Kernel>(p, tiles, y, first, last, outputs.at, outputs.plane);
       for (int64_t i = 0; i < strips; ++i) {
         const Strip strip = Strip::of(i, p.out);
-        add(p, inputs, outputs, last - first, first == from, strip, {own + strip.first, p.out});
+        add<Kernel>(p, inputs, outputs, last - first, first == from, strip, {own + strip.first, p.out});
       }
     }
   });
@@ -139,35 +177,47 @@ void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const float* y
     for (int64_t i = 0; i < strips; ++i) {
       const Strip strip = Strip::of(i, p.out);
       const int64_t from = begin_of(part, parts, p.in), to = begin_of(part + 1, parts, p.in);
-      transform_back(p, {sums + strip.first, p.out}, strip, from, to, w);
+      transform_back<Kernel>(p, {sums + strip.first, p.out}, strip, from, to, w);
     }
   });
 }
 
 // Threads take strips of the outputs, of all tiles at once: each sum is written once, where it belongs.
+template <int Kernel>
 void by_strips(const Plane& p, const Tiles& tiles, const float* x, const float* y, float* w, ffi::ThreadPool& pool) {
-  const int64_t rounds = (tiles.total - 1) / shared_tiles(p.in + p.out) + 1, most = (tiles.total - 1) / rounds + 1;
+  constexpr int64_t planes = Points<Kernel>::planes;
+  const int64_t rounds = (tiles.total - 1) / shared_tiles(planes, p.in + p.out) + 1;
+  const int64_t most = (tiles.total - 1) / rounds + 1;
   const Lent all(rounds == 1 ? 0 : planes * p.in * p.out * sizeof(float));
-  const Lent inputs_at(size_of(most, p.in) * sizeof(float)), outputs_at(size_of(most, p.out) * sizeof(float));
+  const Lent inputs_at(size_of<Kernel>(most, p.in) * sizeof(float));
+  const Lent outputs_at(size_of<Kernel>(most, p.out) * sizeof(float));
   for (int64_t round = 0; round < rounds; ++round) {
     const int64_t begin = begin_of(round, rounds, tiles.total);
     const int64_t count = begin_of(round + 1, rounds, tiles.total) - begin;
     const Transformed inputs = transformed(inputs_at.floats(), count, p.in);
     const Transformed outputs = transformed(outputs_at.floats(), count, p.out);
     in_parts(pool, (count + tall - 1) / tall, [&](int64_t part) {
-      const int64_t first = part * tall, last = std::min(count, first + tall);
-      transform_inputs(p, tiles, x, begin + first, begin + last, inputs.at + first * inputs.step, inputs.plane);
-      transform_outputs(p, tiles, y, begin + first, begin + last, outputs.at + first * outputs.step, outputs.plane);
+      const int64_t skipped = part * tall, first = begin + skipped, last = begin + std::min(count, skipped + tall);
+      transform_inputs<Kernel>(p, tiles, x, first, last, inputs.at + skipped * inputs.step, inputs.plane);
+      transform_outputs<Kernel>(p, tiles, y, first, last, outputs.at + skipped * outputs.step, outputs.plane);
     });
     in_parts(pool, Strip::count(p.out), [&](int64_t part) {
       const Strip strip = Strip::of(part, p.out);
       const int64_t size = planes * p.in;
       float* sums = rounds == 1 ? floats(own_weights, size * strip.width) : all.floats() + size * strip.first;
       const Sums mine = {sums, strip.width};
-      add(p, inputs, outputs, count, round == 0, strip, mine);
-      if (round + 1 == rounds) transform_back(p, mine, strip, 0, p.in, w);
+      add<Kernel>(p, inputs, outputs, count, round == 0, strip, mine);
+      if (round + 1 == rounds) transform_back<Kernel>(p, mine, strip, 0, p.in, w);
     });
   }
+}
+
+template <int Kernel>
+void to_weights(const Plane& p, int64_t batch, const float* x, const float* y, float* w, ffi::ThreadPool& pool) {
+  const Tiles tiles(p, batch);
+  const bool many = p.in * p.out >= 64 * tiles.total && Strip::count(p.out) >= 2 * pool.num_threads();
+  if (tiles.total == 0) std::fill_n(w, Kernel * Kernel * p.in * p.out, 0.0f);
+  else (many ? by_strips<Kernel> : by_tiles<Kernel>)(p, tiles, x, y, w, pool);
 }
 
 ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ffi::F32> y,
@@ -175,11 +225,8 @@ ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::
                             int64_t groups) try {
   const Geometry g = Geometry::of(x.dimensions(), w->dimensions(), y.dimensions(), stride, rate, before, after, groups);
   if (!taken(g)) return refused();
-  const Plane p(g);
-  const Tiles tiles(p, g.batch);
-  const bool many = p.in * p.out >= 64 * tiles.total && Strip::count(p.out) >= 2 * pool.num_threads();
-  if (tiles.total == 0) std::fill_n(w->typed_data(), g.weights_size(), 0.0f);
-  else (many ? by_strips : by_tiles)(p, tiles, x.typed_data(), y.typed_data(), w->typed_data(), pool);
+  (g.kernel[0] == 3 ? to_weights<3> : to_weights<5>)(Plane(g), g.batch, x.typed_data(), y.typed_data(),
+                                                     w->typed_data(), pool);
   return ffi::Error::Success();
 } catch (const std::exception& error) {
   return ffi::Error::Internal(error.what());
