@@ -68,7 +68,7 @@ def geometries(draw, ranks=(1, 2, 3), groups=("one", "several", "all"), kernels=
 
 @st.composite
 def tiled(draw):
-    """Square kernels that move by one pixel, over few and many tiles of 2x2, of few and many channels."""
+    """Square kernels that move by one pixel, over few and many tiles of outputs, of few and many channels."""
     batch, height, width = draw(st.sampled_from([1, 2, 9])), draw(st.integers(1, 17)), draw(st.integers(1, 17))
     read, written = (draw(st.sampled_from([16, 32, 48, 80, 272])) for _ in range(2))
     size = draw(st.sampled_from([3, 5]))

@@ -51,7 +51,7 @@ def _native(kind: Kind, geometry: Geometry, lanes: int) -> Way:
 
 
 def _in_tiles(kind: Kind, geometry: Geometry) -> bool:
-    """Where Winograd's tiles of 2x2 save a quarter of the products, and weights are not many beside them.
+    """Where Winograd's tiles, 36 products each, halve the products, and weights are not many beside them.
 
     At an edge a tile may stand out over the outputs; transforming the weights costs as much as some tiles.
     """
@@ -60,8 +60,9 @@ def _in_tiles(kind: Kind, geometry: Geometry) -> bool:
     if geometry.size not in ((3, 3), (5, 5)) or not plain or channels % WIDEST or outputs % WIDEST:
         return False
     batch, *written = (geometry.inputs if kind == "input_gradient" else geometry.outputs)[:-1]
-    tiles, (size, _) = prod(-(-length // 2) for length in written), geometry.size
-    return (size + 1) ** 2 * tiles <= 0.75 * size**2 * prod(written) and channels * outputs <= 4096 * batch * tiles
+    tiles = prod(-(-length // (7 - geometry.size[0])) for length in written)
+    halved = 2 * 36 * tiles <= prod(geometry.size) * prod(written)
+    return halved and channels * outputs <= 2**14 * batch * tiles
 
 
 def _native_pointwise(kind: Kind, geometry: Geometry, lanes: int) -> Way:

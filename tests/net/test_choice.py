@@ -62,7 +62,7 @@ def test_with_the_native_part(kind, of, way, lanes):
 OWN = ["direct", "direct", "products", "products"]
 
 
-@pytest.mark.parametrize("inputs", [(1, 7, 7, 512), (128, 3, 3, 512), (128, 1, 40, 512)])
+@pytest.mark.parametrize("inputs", [(2, 7, 7, 512), (128, 5, 5, 512), (128, 1, 40, 512)])
 def test_tiles_have_to_be_worth_their_transforms(inputs):
     """Many weights beside few tiles; tiles that stand out over the edges."""
     assert all("winograd" != choose(kind, shapes(inputs, (3, 3, 512, 512), 1), "float32", 8) for kind in KINDS)

@@ -2,6 +2,8 @@
 
 #include "winograd.h"
 
+#include <tuple>
+
 #include "ending.h"
 
 namespace slimtrain::winograd {
@@ -9,94 +11,93 @@ namespace {
 
 namespace ffi = xla::ffi;
 
+// B^T d at 0 and at infinity.
+template <typename Get>
+Vector at_end(const Get& d, int end) {
+  return d(end) - (square(0) + square(1)) * d(end + 2) + d(end + 4);
+}
+
+// B^T d at p and at -p.
+template <typename Get>
+std::pair<Vector, Vector> at_pair(const Get& d, int pair) {
+  const Vector even = d(4) - square(1 - pair) * d(2), odd = point(pair) * (d(3) - square(1 - pair) * d(1));
+  return {even + odd, even - odd};
+}
+
 // B^T of a row of a tile, to its planes.
-template <int Kernel>
-void transform_row(const Vector* d, float* to, int64_t plane) {
-  using At = Points<Kernel>;
-  const auto get = [=](int i) { return d[i]; };
-  store(to, At::input_end(get, 0));
+void transform_row(const Vector* row, float* to, int64_t plane) {
+  const auto d = [=](int i) { return row[i]; };
+  store(to, at_end(d, 0));
 #pragma GCC unroll 2
-  for (int pair = 0; pair < At::pairs; ++pair) {
-    const auto [even, odd] = At::input_pair(get, pair);
-    store(to + (2 * pair + 1) * plane, even + odd), store(to + (2 * pair + 2) * plane, even - odd);
+  for (int pair = 0; pair < 2; ++pair) {
+    const auto [plus, minus] = at_pair(d, pair);
+    store(to + (2 * pair + 1) * plane, plus), store(to + (2 * pair + 2) * plane, minus);
   }
-  store(to + Kernel * plane, At::input_end(get, 1));
+  store(to + 5 * plane, at_end(d, 1));
 }
 
 // B^T d B of one tile: rows of inputs, `channels` apart.
-template <int Kernel>
 void transform_tile(const float* const* rows, int64_t channels, float* to, int64_t plane) {
-  using At = Points<Kernel>;
-  const auto line = [=](int i) { return to + At::count * i * plane; };
   for (int64_t c = 0; c < channels; c += lanes) {
     const auto column = [=](int j) { return [=](int i) { return load(rows[i] + j * channels + c); }; };
-    Vector one[At::count], other[At::count];
+    const auto line = [=](int i) { return to + side * i * plane + c; };
+    Vector one[side], other[side];
     for (int end = 0; end < 2; ++end) {
 #pragma GCC unroll 6
-      for (int j = 0; j < At::count; ++j) one[j] = At::input_end(column(j), end);
-      transform_row<Kernel>(one, line(end * Kernel) + c, plane);
+      for (int j = 0; j < side; ++j) one[j] = at_end(column(j), end);
+      transform_row(one, line(5 * end), plane);
     }
 #pragma GCC unroll 2
-    for (int pair = 0; pair < At::pairs; ++pair) {
+    for (int pair = 0; pair < 2; ++pair) {
 #pragma GCC unroll 6
-      for (int j = 0; j < At::count; ++j) {
-        const auto [even, odd] = At::input_pair(column(j), pair);
-        one[j] = even + odd, other[j] = even - odd;
-      }
-      transform_row<Kernel>(one, line(2 * pair + 1) + c, plane);
-      transform_row<Kernel>(other, line(2 * pair + 2) + c, plane);
+      for (int j = 0; j < side; ++j) std::tie(one[j], other[j]) = at_pair(column(j), pair);
+      transform_row(one, line(2 * pair + 1), plane), transform_row(other, line(2 * pair + 2), plane);
     }
   }
 }
 
 }  // namespace
 
-template <int Kernel>
 void transform_inputs(const Plane& p, const Tiles& tiles, const float* x, int64_t first, int64_t last, float* to,
                       int64_t plane) {
-  constexpr int64_t size = Points<Kernel>::count;
-  float* none = floats(edge, (p.width + size * size) * p.in);  // a row of no inputs
+  float* none = floats(edge, (p.width + planes) * p.in);  // a row of no inputs
   float* copy = none + p.width * p.in;
   std::fill_n(none, p.width * p.in, 0.0f);
   in_runs(tiles, first, last, [&](const Run& run, int64_t tile) {
-    const float* rows[size];
-    for (int64_t i = 0; i < size; ++i) {
+    const float* rows[side];
+    for (int64_t i = 0; i < side; ++i) {
       const int64_t row = run.row - p.before_y + i;
       rows[i] = row < 0 || row >= p.height ? none : x + (run.example * p.height + row) * p.width * p.in;
     }
     for (int64_t i = 0; i < run.tiles; ++i) {
-      const int64_t column = run.column - p.before_x + 2 * i;
-      const int64_t begin = std::max<int64_t>(column, 0), end = std::min(column + size, p.width);
-      const bool inside = end - begin == size;
-      if (!inside) std::fill_n(copy, size * size * p.in, 0.0f);
-      const float* from[size];
-      for (int64_t row = 0; row < size; ++row) {
-        from[row] = inside ? rows[row] + column * p.in : copy + row * size * p.in;
+      const int64_t column = run.column - p.before_x + tiles.size * i;
+      const int64_t begin = std::max<int64_t>(column, 0), end = std::min(column + side, p.width);
+      const bool inside = end - begin == side;
+      if (!inside) std::fill_n(copy, planes * p.in, 0.0f);
+      const float* from[side];
+      for (int64_t row = 0; row < side; ++row) {
+        from[row] = inside ? rows[row] + column * p.in : copy + row * side * p.in;
         if (!inside && begin < end)
-          std::copy(rows[row] + begin * p.in, rows[row] + end * p.in, copy + (row * size + begin - column) * p.in);
+          std::copy(rows[row] + begin * p.in, rows[row] + end * p.in, copy + (row * side + begin - column) * p.in);
       }
-      transform_tile<Kernel>(from, p.in, to + (tile - first + i) * tile_step(p.in), plane);
+      transform_tile(from, p.in, to + (tile - first + i) * tile_step(p.in), plane);
     }
   });
 }
-
-template void transform_inputs<3>(const Plane&, const Tiles&, const float*, int64_t, int64_t, float*, int64_t);
-template void transform_inputs<5>(const Plane&, const Tiles&, const float*, int64_t, int64_t, float*, int64_t);
 
 namespace {
 
 // G g: tap(i) gives g, put(i, value) takes what comes out.
 template <int Kernel, typename Tap, typename Put>
 void transform_taps(const Tap& tap, const Put& put) {
-  using At = Points<Kernel>;
-  put(0, tap(0)), put(Kernel, tap(Kernel - 1));
+  put(0, tap(0)), put(5, tap(Kernel - 1));
 #pragma GCC unroll 2
-  for (int pair = 0; pair < At::pairs; ++pair) {
-    Vector even = At::weight(pair, 0) * tap(0), odd = At::weight(pair, 1) * tap(1);
+  for (int pair = 0; pair < 2; ++pair) {
+    Vector even = weight(pair, 0) * tap(0), odd = weight(pair, 1) * tap(1);
 #pragma GCC unroll 2
     for (int i = 2; i < Kernel; i += 2) {
-      even += At::weight(pair, i) * tap(i);
-      if (i + 1 < Kernel) odd += At::weight(pair, i + 1) * tap(i + 1);
+      even += weight(pair, i) * tap(i);
+      if (i + 1 < Kernel) odd += weight(pair, i + 1) * tap(i + 1);
     }
     put(2 * pair + 1, even + odd), put(2 * pair + 2, even - odd);
   }
@@ -111,7 +112,6 @@ struct Weights {
 // The weights to a strip of outputs, [planes][in][width].
 template <int Kernel>
 void transform_weights(const Plane& p, const Weights& w, const Strip& strip, float* to) {
-  constexpr int count = Points<Kernel>::count;
   for (int64_t c = 0; c < p.in; ++c)
     for (int64_t o = 0; o < strip.width; o += lanes) {
       const auto tap = [&](int i, int j) {
@@ -122,12 +122,12 @@ void transform_weights(const Plane& p, const Weights& w, const Strip& strip, flo
         for (int lane = 0; lane < lanes; ++lane) taps[lane] = from[lane * p.in];
         return taps;
       };
-      Vector half[count][Kernel];
+      Vector half[side][Kernel];
       for (int j = 0; j < Kernel; ++j)
         transform_taps<Kernel>([&](int i) { return tap(i, j); }, [&](int i, Vector value) { half[i][j] = value; });
-      for (int i = 0; i < count; ++i)
+      for (int i = 0; i < side; ++i)
         transform_taps<Kernel>([&](int j) { return half[i][j]; }, [&](int j, Vector value) {
-          store(to + ((count * i + j) * p.in + c) * strip.width + o, value);
+          store(to + ((side * i + j) * p.in + c) * strip.width + o, value);
         });
     }
 }
@@ -158,46 +158,49 @@ struct Outputs {
   const Ending* ending;  // or none
 };
 
-// A^T m: the two outputs of a tile along one axis.
-template <int Kernel, typename Get>
-std::pair<Vector, Vector> pair_of(const Get& m) {
-  using At = Points<Kernel>;
-  Vector left = m(0), right = m(Kernel);
+// A^T m: the outputs of a tile along one axis; get(i) gives m, put(i, value) takes what comes out.
+template <int Kernel, typename Get, typename Put>
+void outputs_along(const Get& m, const Put& put) {
+  constexpr int size = tile_of_kernel(Kernel);
+  Vector sums[2], differences[2];
 #pragma GCC unroll 2
-  for (int pair = 0; pair < At::pairs; ++pair) {
+  for (int pair = 0; pair < 2; ++pair) {
     const Vector plus = m(2 * pair + 1), minus = m(2 * pair + 2);
-    left += plus + minus, right += At::at(pair) * (plus - minus);
+    sums[pair] = plus + minus, differences[pair] = plus - minus;
   }
-  return {left, right};
+#pragma GCC unroll 4
+  for (int i = 0; i < size; ++i) {
+    const Vector* of = i % 2 ? differences : sums;
+    Vector total = power(0, i) * of[0] + power(1, i) * of[1];
+    if (i == 0) total += m(0);
+    if (i == size - 1) total += m(5);
+    put(i, total);
+  }
 }
 
 // A^T m A of the products of tiles [first, last), [planes][tiles][width].
 template <int Kernel>
 void transform_back(const Plane& p, const Tiles& tiles, const float* products, int64_t plane, const Strip& strip,
                     int64_t first, int64_t last, const Outputs& y) {
-  constexpr int count = Points<Kernel>::count;
+  constexpr int size = tile_of_kernel(Kernel);
   in_runs(tiles, first, last, [&](const Run& run, int64_t tile) {
-    for (int64_t o = 0; o < strip.width; o += lanes) {
-      const auto put = [&](float* to, Vector value) {
-        store(to, y.ending ? (*y.ending)(value, strip.first + o) : value);
-      };
-      const float* from = products + (tile - first) * strip.width + o;
-      float* to = y.at + ((run.example * p.rows + run.row) * p.columns + run.column) * p.out + strip.first + o;
-      for (int64_t i = 0; i < run.tiles; ++i, from += strip.width, to += 2 * p.out) {
-        Vector upper[count], lower[count];
+    const int64_t rows = std::min<int64_t>(size, p.rows - run.row);
+    for (int64_t i = 0; i < run.tiles; ++i) {
+      const int64_t column = run.column + size * i, columns = std::min<int64_t>(size, p.columns - column);
+      const float* from = products + (tile - first + i) * strip.width;
+      float* to = y.at + ((run.example * p.rows + run.row) * p.columns + column) * p.out + strip.first;
+      for (int64_t o = 0; o < strip.width; o += lanes) {
+        Vector half[size][side];
 #pragma GCC unroll 6
-        for (int j = 0; j < count; ++j) {
-          const auto found = pair_of<Kernel>([&](int row) { return load(from + (count * row + j) * plane); });
-          upper[j] = found.first, lower[j] = found.second;
+        for (int j = 0; j < side; ++j)
+          outputs_along<Kernel>([&](int row) { return load(from + (side * row + j) * plane + o); },
+                                [&](int row, Vector value) { half[row][j] = value; });
+        for (int64_t row = 0; row < rows; ++row) {
+          float* target = to + row * p.columns * p.out + o;
+          outputs_along<Kernel>([&](int j) { return half[row][j]; }, [&](int j, Vector value) {
+            if (j < columns) store(target + j * p.out, y.ending ? (*y.ending)(value, strip.first + o) : value);
+          });
         }
-        const bool beside = run.column + 2 * i + 1 < p.columns;
-        const auto both = [&](const Vector* line, float* at) {
-          const auto [left, right] = pair_of<Kernel>([=](int j) { return line[j]; });
-          put(at, left);
-          if (beside) put(at + p.out, right);
-        };
-        both(upper, to);
-        if (run.row + 1 < p.rows) both(lower, to + p.columns * p.out);
       }
     }
   });
@@ -208,7 +211,6 @@ template <int Kernel>
 void outputs_of(const Plane& p, const Tiles& tiles, const float* inputs, int64_t plane, const float* weights,
                 const Strip& strip, int64_t first, int64_t last, const Outputs& y) {
   const int64_t count = last - first, groups = (count + tall - 1) / tall, step = tile_step(p.in);
-  constexpr int64_t planes = Points<Kernel>::planes;
   const int64_t made = count * strip.width + 16;
   float* products = floats(own_outputs, planes * made);
   for (int64_t i = 0; i < planes; ++i)
@@ -225,7 +227,6 @@ void outputs_of(const Plane& p, const Tiles& tiles, const float* inputs, int64_t
 template <int Kernel>
 void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const Weights& w, const Outputs& y,
               ffi::ThreadPool& pool) {
-  constexpr int64_t planes = Points<Kernel>::planes;
   const int64_t strips = Strip::count(p.out);
   const Lent weights(planes * p.in * p.out * sizeof(float));
   const auto of_strip = [&](const Strip& strip) { return weights.floats() + planes * p.in * strip.first; };
@@ -239,7 +240,7 @@ void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const Weights&
     const int64_t first = begin_of(block, blocks, tiles.total), last = begin_of(block + 1, blocks, tiles.total);
     const int64_t plane = plane_step(last - first, p.in);
     float* inputs = floats(own_inputs, planes * plane);
-    transform_inputs<Kernel>(p, tiles, x, first, last, inputs, plane);
+    transform_inputs(p, tiles, x, first, last, inputs, plane);
     for (int64_t i = 0; i < strips; ++i) {
       const Strip strip = Strip::of(i, p.out);
       outputs_of<Kernel>(p, tiles, inputs, plane, of_strip(strip), strip, first, last, y);
@@ -251,13 +252,12 @@ void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const Weights&
 template <int Kernel>
 void by_strips(const Plane& p, const Tiles& tiles, const float* x, const Weights& w, const Outputs& y,
                ffi::ThreadPool& pool) {
-  constexpr int64_t planes = Points<Kernel>::planes;
   const int64_t plane = plane_step(tiles.total, p.in), step = tile_step(p.in);
   const Lent transformed(planes * plane * sizeof(float));
   float* inputs = transformed.floats();
   in_parts(pool, (tiles.total + tall - 1) / tall, [&](int64_t part) {
     const int64_t first = part * tall, last = std::min(tiles.total, first + tall);
-    transform_inputs<Kernel>(p, tiles, x, first, last, inputs + first * step, plane);
+    transform_inputs(p, tiles, x, first, last, inputs + first * step, plane);
   });
   in_parts(pool, Strip::count(p.out), [&](int64_t part) {
     const Strip strip = Strip::of(part, p.out);
@@ -273,7 +273,7 @@ template <int Kernel>
 void convolve(const Plane& p, int64_t batch, const float* x, const Weights& w, const Outputs& y,
               ffi::ThreadPool& pool) {
   const Tiles tiles(p, batch);
-  const bool strips = p.out >= 2 * tiles.total && tiles.total <= shared_tiles(Points<Kernel>::planes, p.in);
+  const bool strips = p.out >= 2 * tiles.total && tiles.total <= shared_tiles(p.in);
   const bool enough = Strip::count(p.out) >= 2 * pool.num_threads();
   (strips && enough ? by_strips<Kernel> : by_tiles<Kernel>)(p, tiles, x, w, y, pool);
 }

@@ -9,15 +9,16 @@ namespace {
 namespace ffi = xla::ffi;
 using namespace winograd;
 
-// A y: put(i, value) takes what comes out.
-template <int Kernel, typename Put>
-void transform_pair(Vector left, Vector right, const Put& put) {
-  using At = Points<Kernel>;
-  put(0, left), put(Kernel, right);
+// A y: get(i) gives y, put(i, value) takes what comes out.
+template <int Kernel, typename Get, typename Put>
+void transform_along(const Get& y, const Put& put) {
+  constexpr int size = tile_of_kernel(Kernel);
+  put(0, y(0)), put(5, y(size - 1));
 #pragma GCC unroll 2
-  for (int pair = 0; pair < At::pairs; ++pair) {
-    const Vector odd = At::at(pair) * right;
-    put(2 * pair + 1, left + odd), put(2 * pair + 2, left - odd);
+  for (int pair = 0; pair < 2; ++pair) {
+    Vector even = y(0), odd = power(pair, 1) * y(1);
+    if constexpr (size == 4) even += power(pair, 2) * y(2), odd += power(pair, 3) * y(3);
+    put(2 * pair + 1, even + odd), put(2 * pair + 2, even - odd);
   }
 }
 
@@ -25,25 +26,25 @@ void transform_pair(Vector left, Vector right, const Put& put) {
 template <int Kernel>
 void transform_outputs(const Plane& p, const Tiles& tiles, const float* y, int64_t first, int64_t last, float* to,
                        int64_t plane) {
-  constexpr int count = Points<Kernel>::count;
+  constexpr int size = tile_of_kernel(Kernel);
   in_runs(tiles, first, last, [&](const Run& run, int64_t tile) {
-    const bool below = run.row + 1 < p.rows;
-    const float* from = y + ((run.example * p.rows + run.row) * p.columns + run.column) * p.out;
-    float* target = to + (tile - first) * tile_step(p.out);
-    for (int64_t i = 0; i < run.tiles; ++i, from += 2 * p.out, target += tile_step(p.out)) {
-      const bool beside = run.column + 2 * i + 1 < p.columns;
+    const int64_t rows = std::min<int64_t>(size, p.rows - run.row);
+    for (int64_t i = 0; i < run.tiles; ++i) {
+      const int64_t column = run.column + size * i, columns = std::min<int64_t>(size, p.columns - column);
+      const float* from = y + ((run.example * p.rows + run.row) * p.columns + column) * p.out;
+      float* target = to + (tile - first + i) * tile_step(p.out);
       for (int64_t o = 0; o < p.out; o += lanes) {
-        const Vector none = {};
-        const float* under = from + p.columns * p.out + o;
-        const Vector a = load(from + o), b = beside ? load(from + p.out + o) : none;
-        const Vector c = below ? load(under) : none, d = below && beside ? load(under + p.out) : none;
-        Vector left[count], right[count];
-        transform_pair<Kernel>(a, c, [&](int row, Vector value) { left[row] = value; });
-        transform_pair<Kernel>(b, d, [&](int row, Vector value) { right[row] = value; });
-#pragma GCC unroll 6
-        for (int row = 0; row < count; ++row)
-          transform_pair<Kernel>(left[row], right[row], [&](int column, Vector value) {
-            store(target + (count * row + column) * plane + o, value);
+        Vector half[side][size];
+#pragma GCC unroll 4
+        for (int j = 0; j < size; ++j)
+          transform_along<Kernel>(
+              [&](int row) {
+                return row < rows && j < columns ? load(from + (row * p.columns + j) * p.out + o) : Vector{};
+              },
+              [&](int row, Vector value) { half[row][j] = value; });
+        for (int row = 0; row < side; ++row)
+          transform_along<Kernel>([&](int j) { return half[row][j]; }, [&](int column, Vector value) {
+            store(target + (side * row + column) * plane + o, value);
           });
       }
     }
@@ -56,10 +57,7 @@ struct Transformed {  // tiles of inputs, or of the outputs' gradient
 };
 
 // What the transforms of some tiles take.
-template <int Kernel>
-int64_t size_of(int64_t tiles, int64_t channels) {
-  return Points<Kernel>::planes * plane_step(tiles, channels);
-}
+int64_t size_of(int64_t tiles, int64_t channels) { return planes * plane_step(tiles, channels); }
 
 Transformed transformed(float* at, int64_t tiles, int64_t channels) {
   return {at, tile_step(channels), plane_step(tiles, channels)};
@@ -99,12 +97,11 @@ struct Sums {  // of a strip, [planes][in], rows `step` numbers apart
   int64_t step;
 };
 
-template <int Kernel>
 void add(const Plane& p, const Transformed& x, const Transformed& y, int64_t tiles, bool first, const Strip& strip,
          const Sums& sums) {
   const Walk walk = {tiles, x.step, y.step, first};
   const int64_t groups = (p.in + tall - 1) / tall;
-  for (int64_t plane = 0; plane < Points<Kernel>::planes; ++plane)
+  for (int64_t plane = 0; plane < planes; ++plane)
     for (int64_t group = 0; group < groups; ++group) {
       const int64_t from = begin_of(group, groups, p.in), height = begin_of(group + 1, groups, p.in) - from;
       tile_of<AddProducts>(height, strip.pair())(x.at + plane * x.plane + from, y.at + plane * y.plane + strip.first,
@@ -115,21 +112,18 @@ void add(const Plane& p, const Transformed& x, const Transformed& y, int64_t til
 // G^T s: the taps along one axis.
 template <int Kernel, typename Get, typename Put>
 void taps_of(const Get& s, const Put& put) {
-  using At = Points<Kernel>;
-  Vector sums[At::pairs], differences[At::pairs];
+  Vector sums[2], differences[2];
 #pragma GCC unroll 2
-  for (int pair = 0; pair < At::pairs; ++pair) {
+  for (int pair = 0; pair < 2; ++pair) {
     const Vector plus = s(2 * pair + 1), minus = s(2 * pair + 2);
     sums[pair] = plus + minus, differences[pair] = plus - minus;
   }
 #pragma GCC unroll 5
   for (int tap = 0; tap < Kernel; ++tap) {
-    Vector total = {};
-    if (tap == 0) total = s(0);
-    if (tap == Kernel - 1) total = s(Kernel);
-#pragma GCC unroll 2
-    for (int pair = 0; pair < At::pairs; ++pair)
-      total += At::weight(pair, tap) * (tap % 2 ? differences[pair] : sums[pair]);
+    const Vector* of = tap % 2 ? differences : sums;
+    Vector total = weight(0, tap) * of[0] + weight(1, tap) * of[1];
+    if (tap == 0) total += s(0);
+    if (tap == Kernel - 1) total += s(5);
     put(tap, total);
   }
 }
@@ -137,12 +131,11 @@ void taps_of(const Get& s, const Put& put) {
 // G^T s G of a strip's sums for inputs [from, to).
 template <int Kernel>
 void transform_back(const Plane& p, const Sums& sums, const Strip& strip, int64_t from, int64_t to, float* w) {
-  constexpr int count = Points<Kernel>::count;
   for (int64_t c = from; c < to; ++c)
     for (int64_t o = 0; o < strip.width; o += lanes) {
-      Vector half[Kernel][count];
-      for (int j = 0; j < count; ++j)
-        taps_of<Kernel>([&](int i) { return load(sums.at + ((count * i + j) * p.in + c) * sums.step + o); },
+      Vector half[Kernel][side];
+      for (int j = 0; j < side; ++j)
+        taps_of<Kernel>([&](int i) { return load(sums.at + ((side * i + j) * p.in + c) * sums.step + o); },
                         [&](int i, Vector value) { half[i][j] = value; });
       for (int i = 0; i < Kernel; ++i)
         taps_of<Kernel>([&](int j) { return half[i][j]; }, [&](int j, Vector value) {
@@ -154,21 +147,21 @@ void transform_back(const Plane& p, const Sums& sums, const Strip& strip, int64_
 // Threads take tiles, and each has sums of its own.
 template <int Kernel>
 void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const float* y, float* w, ffi::ThreadPool& pool) {
-  const int64_t size = Points<Kernel>::planes * p.in * p.out, strips = Strip::count(p.out);
+  const int64_t size = planes * p.in * p.out, strips = Strip::count(p.out);
   const Lent total(size * sizeof(float));
   float* sums = total.floats();
   sum_over(pool, tiles.total, size, sums, [&](int64_t from, int64_t count, float* own) {
-    float* inputs_at = floats(own_inputs, size_of<Kernel>(at_once, p.in));
-    float* outputs_at = floats(own_outputs, size_of<Kernel>(at_once, p.out));
+    float* inputs_at = floats(own_inputs, size_of(at_once, p.in));
+    float* outputs_at = floats(own_outputs, size_of(at_once, p.out));
     for (int64_t first = from; first < from + count; first += at_once) {
       const int64_t last = std::min(from + count, first + at_once);
       const Transformed inputs = transformed(inputs_at, last - first, p.in);
       const Transformed outputs = transformed(outputs_at, last - first, p.out);
-      transform_inputs<Kernel>(p, tiles, x, first, last, inputs.at, inputs.plane);
+      transform_inputs(p, tiles, x, first, last, inputs.at, inputs.plane);
       transform_outputs<Kernel>(p, tiles, y, first, last, outputs.at, outputs.plane);
       for (int64_t i = 0; i < strips; ++i) {
         const Strip strip = Strip::of(i, p.out);
-        add<Kernel>(p, inputs, outputs, last - first, first == from, strip, {own + strip.first, p.out});
+        add(p, inputs, outputs, last - first, first == from, strip, {own + strip.first, p.out});
       }
     }
   });
@@ -185,12 +178,11 @@ void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const float* y
 // Threads take strips of the outputs, of all tiles at once: each sum is written once, where it belongs.
 template <int Kernel>
 void by_strips(const Plane& p, const Tiles& tiles, const float* x, const float* y, float* w, ffi::ThreadPool& pool) {
-  constexpr int64_t planes = Points<Kernel>::planes;
-  const int64_t rounds = (tiles.total - 1) / shared_tiles(planes, p.in + p.out) + 1;
+  const int64_t rounds = (tiles.total - 1) / shared_tiles(p.in + p.out) + 1;
   const int64_t most = (tiles.total - 1) / rounds + 1;
   const Lent all(rounds == 1 ? 0 : planes * p.in * p.out * sizeof(float));
-  const Lent inputs_at(size_of<Kernel>(most, p.in) * sizeof(float));
-  const Lent outputs_at(size_of<Kernel>(most, p.out) * sizeof(float));
+  const Lent inputs_at(size_of(most, p.in) * sizeof(float));
+  const Lent outputs_at(size_of(most, p.out) * sizeof(float));
   for (int64_t round = 0; round < rounds; ++round) {
     const int64_t begin = begin_of(round, rounds, tiles.total);
     const int64_t count = begin_of(round + 1, rounds, tiles.total) - begin;
@@ -198,7 +190,7 @@ void by_strips(const Plane& p, const Tiles& tiles, const float* x, const float* 
     const Transformed outputs = transformed(outputs_at.floats(), count, p.out);
     in_parts(pool, (count + tall - 1) / tall, [&](int64_t part) {
       const int64_t skipped = part * tall, first = begin + skipped, last = begin + std::min(count, skipped + tall);
-      transform_inputs<Kernel>(p, tiles, x, first, last, inputs.at + skipped * inputs.step, inputs.plane);
+      transform_inputs(p, tiles, x, first, last, inputs.at + skipped * inputs.step, inputs.plane);
       transform_outputs<Kernel>(p, tiles, y, first, last, outputs.at + skipped * outputs.step, outputs.plane);
     });
     in_parts(pool, Strip::count(p.out), [&](int64_t part) {
@@ -206,7 +198,7 @@ void by_strips(const Plane& p, const Tiles& tiles, const float* x, const float* 
       const int64_t size = planes * p.in;
       float* sums = rounds == 1 ? floats(own_weights, size * strip.width) : all.floats() + size * strip.first;
       const Sums mine = {sums, strip.width};
-      add<Kernel>(p, inputs, outputs, count, round == 0, strip, mine);
+      add(p, inputs, outputs, count, round == 0, strip, mine);
       if (round + 1 == rounds) transform_back<Kernel>(p, mine, strip, 0, p.in, w);
     });
   }
