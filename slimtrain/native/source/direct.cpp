@@ -3,42 +3,12 @@
 
 #include "parts.h"
 #include "plane.h"
-#include "vectors.h"
+#include "register_tiles.h"
 
 namespace slimtrain::direct {
 namespace {
 
 namespace ffi = xla::ffi;
-
-struct Kernel {  // how far taps are apart in a tile's inputs
-  int64_t rows, row_step, groups, group_step, length;
-};
-
-// Tall pixels that are `step` numbers apart, Wide vectors; the weights are [rows][groups][length][Wide vectors].
-template <int Tall, int Wide>
-struct OutputsOf {
-  static void run(const float* x, const float* w, const Kernel& kernel, int64_t step, float* y, int64_t out) {
-    Vector total[Tall][Wide] = {};
-    for (int64_t row = 0; row < kernel.rows; ++row) {
-      for (int64_t group = 0; group < kernel.groups; ++group) {
-        const float* a = x + row * kernel.row_step + group * kernel.group_step;
-        for (int64_t i = 0; i < kernel.length; ++i, ++a, w += Wide * lanes) {
-          Vector right[Wide];
-#pragma GCC unroll 2
-          for (int j = 0; j < Wide; ++j) right[j] = load(w + j * lanes);
-#pragma GCC unroll 16
-          for (int p = 0; p < Tall; ++p)
-#pragma GCC unroll 2
-            for (int j = 0; j < Wide; ++j) total[p][j] += a[p * step] * right[j];
-        }
-      }
-    }
-#pragma GCC unroll 16
-    for (int p = 0; p < Tall; ++p)
-#pragma GCC unroll 2
-      for (int j = 0; j < Wide; ++j) store(y + p * out + j * lanes, total[p][j]);
-  }
-};
 
 enum Buffer { padded_inputs };
 
@@ -108,18 +78,13 @@ ffi::Error forward(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ff
   return ffi::Error::Internal(error.what());
 }
 
-// A convolution of the outputs' gradient, padded so that each input meets all of the kernel.
 ffi::Error input_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> y, ffi::Buffer<ffi::F32> w,
                           ffi::ResultBuffer<ffi::F32> x, Ints stride, Ints rate, Ints before, Ints after,
                           int64_t groups) try {
-  Geometry g = Geometry::of(x->dimensions(), w.dimensions(), y.dimensions(), stride, rate, before, after, groups);
+  const Geometry g = Geometry::of(x->dimensions(), w.dimensions(), y.dimensions(), stride, rate, before, after, groups);
   const bool unit = std::all_of(stride.begin(), stride.end(), [](int64_t s) { return s == 1; });
   if (g.groups != 1 || g.kernel.size() > 2 || g.in % lanes != 0 || !unit) return refused();
-  std::swap(g.in, g.out);
-  std::swap(g.inputs, g.outputs);
-  for (size_t axis = 0; axis < g.kernel.size(); ++axis)
-    g.before[axis] = (g.kernel[axis] - 1) * g.rate[axis] - g.before[axis];
-  convolve(Plane(g), g.batch, y.typed_data(), w.typed_data(), x->typed_data(), true, pool);
+  convolve(Plane(g.turned()), g.batch, y.typed_data(), w.typed_data(), x->typed_data(), true, pool);
   return ffi::Error::Success();
 } catch (const std::exception& error) {
   return ffi::Error::Internal(error.what());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "xla/ffi/api/ffi.h"
@@ -36,6 +37,15 @@ struct Geometry {
 
   // How many inputs along an axis the kernel spans.
   int64_t reach(size_t axis) const { return (kernel[axis] - 1) * rate[axis] + 1; }
+
+  // The convolution that the gradient by the inputs is where the stride is 1: of the outputs' gradient, by the kernel
+  // turned round, padded so that each input meets all of it.
+  Geometry turned() const {
+    Geometry result = *this;
+    std::swap(result.in, result.out), std::swap(result.inputs, result.outputs);
+    for (size_t axis = 0; axis < kernel.size(); ++axis) result.before[axis] = reach(axis) - 1 - before[axis];
+    return result;
+  }
 
   // The same for geometries that one primitive serves.
   std::string key() const {

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <utility>
 
 namespace slimtrain {
 
@@ -40,19 +39,6 @@ inline Vector root(Vector value) {
   for (int lane = 0; lane < lanes; ++lane) value[lane] = std::sqrt(value[lane]);
   return value;
 #endif
-}
-
-// Tile<height, 2>::run where `pair`, else Tile<height, 1>::run; `height` is 1 to `tall`.
-template <template <int, int> class Tile, int... Less>
-auto tile_among(int64_t height, bool pair, std::integer_sequence<int, Less...>) {
-  static constexpr decltype(&Tile<1, 1>::run) single[] = {Tile<Less + 1, 1>::run...};
-  static constexpr decltype(&Tile<1, 1>::run) paired[] = {Tile<Less + 1, 2>::run...};
-  return (pair ? paired : single)[height - 1];
-}
-
-template <template <int, int> class Tile>
-auto tile_of(int64_t height, bool pair) {
-  return tile_among<Tile>(height, pair, std::make_integer_sequence<int, tall>());
 }
 
 inline void store(float* to, Vector value) { std::memcpy(to, &value, sizeof(value)); }

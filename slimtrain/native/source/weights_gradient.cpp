@@ -10,45 +10,12 @@
 #include "geometry.h"
 #include "parts.h"
 #include "plane.h"
-#include "vectors.h"
+#include "register_tiles.h"
 
 namespace slimtrain::weights_gradient {
 namespace {
 
 namespace ffi = xla::ffi;
-
-struct Walk {  // over the pixels of a chunk: where each row of inputs starts, how far its pixels are apart
-  const std::vector<int64_t>& starts;
-  int64_t columns, step;
-  bool first;  // of the chunks
-};
-
-// Adds to a tile of the gradient, [Tall rows of `out`][Wide vectors], or begins it.
-template <int Tall, int Wide>
-struct AddProducts {
-  static void run(const float* x, const float* y, const Walk& walk, int64_t width, float* sums, int64_t out) {
-    Vector total[Tall][Wide] = {};
-    for (const int64_t start : walk.starts) {
-      const float* a = x + start;
-      for (int64_t column = 0; column < walk.columns; ++column, a += walk.step, y += width) {
-        Vector right[Wide];
-#pragma GCC unroll 2
-        for (int j = 0; j < Wide; ++j) right[j] = load(y + j * lanes);
-#pragma GCC unroll 16
-        for (int i = 0; i < Tall; ++i)
-#pragma GCC unroll 2
-          for (int j = 0; j < Wide; ++j) total[i][j] += a[i] * right[j];
-      }
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < Tall; ++i)
-#pragma GCC unroll 2
-      for (int j = 0; j < Wide; ++j) {
-        float* sum = sums + i * out + j * lanes;
-        store(sum, walk.first ? total[i][j] : load(sum) + total[i][j]);  // sums of sums round less than one long one
-      }
-  }
-};
 
 struct Range {
   int64_t from, to;

@@ -14,13 +14,13 @@ namespace ffi = xla::ffi;
 // B^T d at 0 and at infinity.
 template <typename Get>
 Vector at_end(const Get& d, int end) {
-  return d(end) - (square(0) + square(1)) * d(end + 2) + d(end + 4);
+  return d(end) - (square[0] + square[1]) * d(end + 2) + d(end + 4);
 }
 
 // B^T d at p and at -p.
 template <typename Get>
 std::pair<Vector, Vector> at_pair(const Get& d, int pair) {
-  const Vector even = d(4) - square(1 - pair) * d(2), odd = point(pair) * (d(3) - square(1 - pair) * d(1));
+  const Vector even = d(4) - square[1 - pair] * d(2), odd = point[pair] * (d(3) - square[1 - pair] * d(1));
   return {even + odd, even - odd};
 }
 
@@ -87,22 +87,6 @@ void transform_inputs(const Plane& p, const Tiles& tiles, const float* x, int64_
 
 namespace {
 
-// G g: tap(i) gives g, put(i, value) takes what comes out.
-template <int Kernel, typename Tap, typename Put>
-void transform_taps(const Tap& tap, const Put& put) {
-  put(0, tap(0)), put(5, tap(Kernel - 1));
-#pragma GCC unroll 2
-  for (int pair = 0; pair < 2; ++pair) {
-    Vector even = weight(pair, 0) * tap(0), odd = weight(pair, 1) * tap(1);
-#pragma GCC unroll 2
-    for (int i = 2; i < Kernel; i += 2) {
-      even += weight(pair, i) * tap(i);
-      if (i + 1 < Kernel) odd += weight(pair, i + 1) * tap(i + 1);
-    }
-    put(2 * pair + 1, even + odd), put(2 * pair + 2, even - odd);
-  }
-}
-
 // A convolution's weights; of a gradient by the inputs the kernel is turned round, and inputs are outputs.
 struct Weights {
   const float* at;
@@ -110,79 +94,38 @@ struct Weights {
 };
 
 // The weights to a strip of outputs, [planes][in][width].
-template <int Kernel>
+template <int Size>
 void transform_weights(const Plane& p, const Weights& w, const Strip& strip, float* to) {
   for (int64_t c = 0; c < p.in; ++c)
     for (int64_t o = 0; o < strip.width; o += lanes) {
       const auto tap = [&](int i, int j) {
-        const int number = Kernel * i + j;
+        const int number = Size * i + j;
         if (!w.turned) return load(w.at + (number * p.in + c) * p.out + strip.first + o);
-        const float* from = w.at + ((Kernel * Kernel - 1 - number) * p.out + strip.first + o) * p.in + c;
+        const float* from = w.at + ((Size * Size - 1 - number) * p.out + strip.first + o) * p.in + c;
         Vector taps;
         for (int lane = 0; lane < lanes; ++lane) taps[lane] = from[lane * p.in];
         return taps;
       };
-      Vector half[side][Kernel];
-      for (int j = 0; j < Kernel; ++j)
-        transform_taps<Kernel>([&](int i) { return tap(i, j); }, [&](int i, Vector value) { half[i][j] = value; });
+      Vector half[side][Size];
+      for (int j = 0; j < Size; ++j)
+        to_points<Size, weighed>([&](int i) { return tap(i, j); }, [&](int i, Vector value) { half[i][j] = value; });
       for (int i = 0; i < side; ++i)
-        transform_taps<Kernel>([&](int j) { return half[i][j]; }, [&](int j, Vector value) {
+        to_points<Size, weighed>([&](int j) { return half[i][j]; }, [&](int j, Vector value) {
           store(to + ((side * i + j) * p.in + c) * strip.width + o, value);
         });
     }
 }
-
-// Products of Tall tiles, `step` numbers apart, and weights [depth][Wide vectors].
-template <int Tall, int Wide>
-struct ProductsOf {
-  static void run(const float* v, int64_t step, const float* u, int64_t depth, float* to) {
-    Vector total[Tall][Wide] = {};
-    for (int64_t i = 0; i < depth; ++i, ++v, u += Wide * lanes) {
-      Vector right[Wide];
-#pragma GCC unroll 2
-      for (int j = 0; j < Wide; ++j) right[j] = load(u + j * lanes);
-#pragma GCC unroll 16
-      for (int p = 0; p < Tall; ++p)
-#pragma GCC unroll 2
-        for (int j = 0; j < Wide; ++j) total[p][j] += v[p * step] * right[j];
-    }
-#pragma GCC unroll 16
-    for (int p = 0; p < Tall; ++p)
-#pragma GCC unroll 2
-      for (int j = 0; j < Wide; ++j) store(to + (p * Wide + j) * lanes, total[p][j]);
-  }
-};
 
 struct Outputs {
   float* at;
   const Ending* ending;  // or none
 };
 
-// A^T m: the outputs of a tile along one axis; get(i) gives m, put(i, value) takes what comes out.
-template <int Kernel, typename Get, typename Put>
-void outputs_along(const Get& m, const Put& put) {
-  constexpr int size = tile_of_kernel(Kernel);
-  Vector sums[2], differences[2];
-#pragma GCC unroll 2
-  for (int pair = 0; pair < 2; ++pair) {
-    const Vector plus = m(2 * pair + 1), minus = m(2 * pair + 2);
-    sums[pair] = plus + minus, differences[pair] = plus - minus;
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < size; ++i) {
-    const Vector* of = i % 2 ? differences : sums;
-    Vector total = power(0, i) * of[0] + power(1, i) * of[1];
-    if (i == 0) total += m(0);
-    if (i == size - 1) total += m(5);
-    put(i, total);
-  }
-}
-
 // A^T m A of the products of tiles [first, last), [planes][tiles][width].
-template <int Kernel>
+template <int Size>
 void transform_back(const Plane& p, const Tiles& tiles, const float* products, int64_t plane, const Strip& strip,
                     int64_t first, int64_t last, const Outputs& y) {
-  constexpr int size = tile_of_kernel(Kernel);
+  constexpr int size = tile_of_kernel(Size);
   in_runs(tiles, first, last, [&](const Run& run, int64_t tile) {
     const int64_t rows = std::min<int64_t>(size, p.rows - run.row);
     for (int64_t i = 0; i < run.tiles; ++i) {
@@ -193,11 +136,11 @@ void transform_back(const Plane& p, const Tiles& tiles, const float* products, i
         Vector half[size][side];
 #pragma GCC unroll 6
         for (int j = 0; j < side; ++j)
-          outputs_along<Kernel>([&](int row) { return load(from + (side * row + j) * plane + o); },
-                                [&](int row, Vector value) { half[row][j] = value; });
+          from_points<size, powers>([&](int row) { return load(from + (side * row + j) * plane + o); },
+                                    [&](int row, Vector value) { half[row][j] = value; });
         for (int64_t row = 0; row < rows; ++row) {
           float* target = to + row * p.columns * p.out + o;
-          outputs_along<Kernel>([&](int j) { return half[row][j]; }, [&](int j, Vector value) {
+          from_points<size, powers>([&](int j) { return half[row][j]; }, [&](int j, Vector value) {
             if (j < columns) store(target + j * p.out, y.ending ? (*y.ending)(value, strip.first + o) : value);
           });
         }
@@ -207,7 +150,7 @@ void transform_back(const Plane& p, const Tiles& tiles, const float* products, i
 }
 
 // A strip of the outputs of tiles [first, last), from transformed inputs and weights.
-template <int Kernel>
+template <int Size>
 void outputs_of(const Plane& p, const Tiles& tiles, const float* inputs, int64_t plane, const float* weights,
                 const Strip& strip, int64_t first, int64_t last, const Outputs& y) {
   const int64_t count = last - first, groups = (count + tall - 1) / tall, step = tile_step(p.in);
@@ -220,11 +163,11 @@ void outputs_of(const Plane& p, const Tiles& tiles, const float* inputs, int64_t
                                                 weights + i * p.in * strip.width, p.in,
                                                 products + i * made + from * strip.width);
     }
-  transform_back<Kernel>(p, tiles, products, made, strip, first, last, y);
+  transform_back<Size>(p, tiles, products, made, strip, first, last, y);
 }
 
 // Threads take tiles, of all outputs.
-template <int Kernel>
+template <int Size>
 void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const Weights& w, const Outputs& y,
               ffi::ThreadPool& pool) {
   const int64_t strips = Strip::count(p.out);
@@ -232,7 +175,7 @@ void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const Weights&
   const auto of_strip = [&](const Strip& strip) { return weights.floats() + planes * p.in * strip.first; };
   in_parts(pool, strips, [&](int64_t part) {
     const Strip strip = Strip::of(part, p.out);
-    transform_weights<Kernel>(p, w, strip, of_strip(strip));
+    transform_weights<Size>(p, w, strip, of_strip(strip));
   });
   const int64_t fewest = (tiles.total + at_once - 1) / at_once;
   const int64_t blocks = std::max(fewest, parts_of(pool, (tiles.total + tall - 1) / tall));
@@ -243,13 +186,13 @@ void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const Weights&
     transform_inputs(p, tiles, x, first, last, inputs, plane);
     for (int64_t i = 0; i < strips; ++i) {
       const Strip strip = Strip::of(i, p.out);
-      outputs_of<Kernel>(p, tiles, inputs, plane, of_strip(strip), strip, first, last, y);
+      outputs_of<Size>(p, tiles, inputs, plane, of_strip(strip), strip, first, last, y);
     }
   });
 }
 
 // Threads take strips of the outputs, of all tiles: transformed weights never leave the cache.
-template <int Kernel>
+template <int Size>
 void by_strips(const Plane& p, const Tiles& tiles, const float* x, const Weights& w, const Outputs& y,
                ffi::ThreadPool& pool) {
   const int64_t plane = plane_step(tiles.total, p.in), step = tile_step(p.in);
@@ -262,20 +205,21 @@ void by_strips(const Plane& p, const Tiles& tiles, const float* x, const Weights
   in_parts(pool, Strip::count(p.out), [&](int64_t part) {
     const Strip strip = Strip::of(part, p.out);
     float* weights = floats(own_weights, planes * p.in * strip.width);
-    transform_weights<Kernel>(p, w, strip, weights);
-    for (int64_t first = 0; first < tiles.total; first += at_once)
-      outputs_of<Kernel>(p, tiles, inputs + first * step, plane, weights, strip, first,
-                 std::min(tiles.total, first + at_once), y);
+    transform_weights<Size>(p, w, strip, weights);
+    for (int64_t first = 0; first < tiles.total; first += at_once) {
+      const int64_t last = std::min(tiles.total, first + at_once);
+      outputs_of<Size>(p, tiles, inputs + first * step, plane, weights, strip, first, last, y);
+    }
   });
 }
 
-template <int Kernel>
+template <int Size>
 void convolve(const Plane& p, int64_t batch, const float* x, const Weights& w, const Outputs& y,
               ffi::ThreadPool& pool) {
   const Tiles tiles(p, batch);
   const bool strips = p.out >= 2 * tiles.total && tiles.total <= shared_tiles(p.in);
   const bool enough = Strip::count(p.out) >= 2 * pool.num_threads();
-  (strips && enough ? by_strips<Kernel> : by_tiles<Kernel>)(p, tiles, x, w, y, pool);
+  (strips && enough ? by_strips<Size> : by_tiles<Size>)(p, tiles, x, w, y, pool);
 }
 
 void convolve(const Plane& p, int64_t batch, const float* x, const Weights& w, const Outputs& y,
@@ -305,16 +249,12 @@ ffi::Error ended(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ffi:
   return ffi::Error::Internal(error.what());
 }
 
-// A convolution of the outputs' gradient, padded so that each input meets all of the kernel.
 ffi::Error input_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> y, ffi::Buffer<ffi::F32> w,
                           ffi::ResultBuffer<ffi::F32> x, Ints stride, Ints rate, Ints before, Ints after,
                           int64_t groups) try {
-  Geometry g = Geometry::of(x->dimensions(), w.dimensions(), y.dimensions(), stride, rate, before, after, groups);
+  const Geometry g = Geometry::of(x->dimensions(), w.dimensions(), y.dimensions(), stride, rate, before, after, groups);
   if (!taken(g)) return refused();
-  std::swap(g.in, g.out);
-  std::swap(g.inputs, g.outputs);
-  for (size_t axis = 0; axis < 2; ++axis) g.before[axis] = g.kernel[axis] - 1 - g.before[axis];
-  convolve(Plane(g), g.batch, y.typed_data(), {w.typed_data(), true}, {x->typed_data(), nullptr}, pool);
+  convolve(Plane(g.turned()), g.batch, y.typed_data(), {w.typed_data(), true}, {x->typed_data(), nullptr}, pool);
   return ffi::Error::Success();
 } catch (const std::exception& error) {
   return ffi::Error::Internal(error.what());

@@ -1,9 +1,9 @@
 // What Winograd's convolutions F(4x4, 3x3) and F(2x2, 5x5) share, after Lavin and Gray (2016),
 // https://arxiv.org/abs/1509.09308.
 //
-// Outputs are cut into tiles of 4x4 or 2x2, which read 6x6 inputs each. Inputs and weights are transformed to 36 planes;
-// in each stands one product of matrices over many tiles, and the tiles of outputs are transformed back: 36 products a
-// tile where the definition has 144 or 100.
+// Outputs are cut into tiles of 4x4 or 2x2, which read 6x6 inputs each. Inputs and weights are transformed to 36
+// planes; in each stands one product of matrices over many tiles, and the tiles of outputs are transformed back: 36
+// products a tile where the definition has 144 or 100.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 #include "geometry.h"
 #include "parts.h"
 #include "plane.h"
-#include "vectors.h"
+#include "register_tiles.h"
 
 namespace slimtrain::winograd {
 
@@ -21,15 +21,57 @@ constexpr int side = 6, planes = side * side;
 // Outputs of a tile along an axis.
 constexpr int tile_of_kernel(int kernel) { return side + 1 - kernel; }
 
-// Polynomials of inputs and of weights are multiplied at six points: 0, p and -p for two p, and infinity. Of such points
-// these round least in float32 (Barabasz et al., 2018, https://arxiv.org/abs/1803.10986): as the definition does.
-constexpr float point(int pair) { return pair == 0 ? 2.0f / 3.0f : 1.5f; }
-constexpr float square(int pair) { return point(pair) * point(pair); }
-constexpr float power(int pair, int exponent) { return exponent ? point(pair) * power(pair, exponent - 1) : 1.0f; }
+// Polynomials of inputs and of weights are multiplied at six points: 0, p and -p for two p, and infinity. How much is
+// lost to rounding depends on them (Barabasz et al., 2018, https://arxiv.org/abs/1803.10986): with these, in float32,
+// up to twice what the definition loses, a quarter of what 1 and 2 would.
+constexpr float point[2] = {2.0f / 3.0f, 1.5f};
+constexpr float square[2] = {4.0f / 9.0f, 2.25f};
 
-// What a weight counts at p, before its sign.
-constexpr float weight(int pair, int tap) {
-  return 0.5f / square(pair) / (square(pair) - square(1 - pair)) * power(pair, tap);
+// How coefficients count at p, before their signs: powers of p; for weights divided by a product of p's distances.
+using Factors = float[2][5];
+inline constexpr Factors powers = {{1.0f, 2.0f / 3.0f, 4.0f / 9.0f, 8.0f / 27.0f, 16.0f / 81.0f},
+                                   {1.0f, 1.5f, 2.25f, 3.375f, 5.0625f}};
+constexpr float distant(int pair, int exponent) {
+  return powers[pair][exponent] / (2.0f * square[pair] * (square[pair] - square[1 - pair]));
+}
+inline constexpr Factors weighed = {
+    {distant(0, 0), distant(0, 1), distant(0, 2), distant(0, 3), distant(0, 4)},
+    {distant(1, 0), distant(1, 1), distant(1, 2), distant(1, 3), distant(1, 4)}};
+
+// A polynomial's values at the six points: G g, or A y where they count as powers only. get(i) gives its coefficients,
+// put(i, value) takes the values.
+template <int Count, const Factors& factors, typename Get, typename Put>
+void to_points(const Get& get, const Put& put) {
+  put(0, get(0)), put(5, get(Count - 1));
+#pragma GCC unroll 2
+  for (int pair = 0; pair < 2; ++pair) {
+    Vector even = factors[pair][0] * get(0), odd = factors[pair][1] * get(1);
+#pragma GCC unroll 2
+    for (int i = 2; i < Count; i += 2) {
+      even += factors[pair][i] * get(i);
+      if (i + 1 < Count) odd += factors[pair][i + 1] * get(i + 1);
+    }
+    put(2 * pair + 1, even + odd), put(2 * pair + 2, even - odd);
+  }
+}
+
+// The transpose of that: G^T s, or A^T m.
+template <int Count, const Factors& factors, typename Get, typename Put>
+void from_points(const Get& get, const Put& put) {
+  Vector sums[2], differences[2];
+#pragma GCC unroll 2
+  for (int pair = 0; pair < 2; ++pair) {
+    const Vector plus = get(2 * pair + 1), minus = get(2 * pair + 2);
+    sums[pair] = plus + minus, differences[pair] = plus - minus;
+  }
+#pragma GCC unroll 5
+  for (int i = 0; i < Count; ++i) {
+    const Vector* of = i % 2 ? differences : sums;
+    Vector total = factors[0][i] * of[0] + factors[1][i] * of[1];
+    if (i == 0) total += get(0);
+    if (i == Count - 1) total += get(5);
+    put(i, total);
+  }
 }
 
 // Whether a convolution is one of these.

@@ -9,24 +9,11 @@ namespace {
 namespace ffi = xla::ffi;
 using namespace winograd;
 
-// A y: get(i) gives y, put(i, value) takes what comes out.
-template <int Kernel, typename Get, typename Put>
-void transform_along(const Get& y, const Put& put) {
-  constexpr int size = tile_of_kernel(Kernel);
-  put(0, y(0)), put(5, y(size - 1));
-#pragma GCC unroll 2
-  for (int pair = 0; pair < 2; ++pair) {
-    Vector even = y(0), odd = power(pair, 1) * y(1);
-    if constexpr (size == 4) even += power(pair, 2) * y(2), odd += power(pair, 3) * y(3);
-    put(2 * pair + 1, even + odd), put(2 * pair + 2, even - odd);
-  }
-}
-
 // A dy A^T of the outputs' gradient of tiles [first, last), [planes][tiles][channels].
-template <int Kernel>
+template <int Size>
 void transform_outputs(const Plane& p, const Tiles& tiles, const float* y, int64_t first, int64_t last, float* to,
                        int64_t plane) {
-  constexpr int size = tile_of_kernel(Kernel);
+  constexpr int size = tile_of_kernel(Size);
   in_runs(tiles, first, last, [&](const Run& run, int64_t tile) {
     const int64_t rows = std::min<int64_t>(size, p.rows - run.row);
     for (int64_t i = 0; i < run.tiles; ++i) {
@@ -37,13 +24,11 @@ void transform_outputs(const Plane& p, const Tiles& tiles, const float* y, int64
         Vector half[side][size];
 #pragma GCC unroll 4
         for (int j = 0; j < size; ++j)
-          transform_along<Kernel>(
-              [&](int row) {
-                return row < rows && j < columns ? load(from + (row * p.columns + j) * p.out + o) : Vector{};
-              },
-              [&](int row, Vector value) { half[row][j] = value; });
+          to_points<size, powers>(
+              [&](int i) { return i < rows && j < columns ? load(from + (i * p.columns + j) * p.out + o) : Vector{}; },
+              [&](int i, Vector value) { half[i][j] = value; });
         for (int row = 0; row < side; ++row)
-          transform_along<Kernel>([&](int j) { return half[row][j]; }, [&](int column, Vector value) {
+          to_points<size, powers>([&](int j) { return half[row][j]; }, [&](int column, Vector value) {
             store(target + (side * row + column) * plane + o, value);
           });
       }
@@ -63,35 +48,6 @@ Transformed transformed(float* at, int64_t tiles, int64_t channels) {
   return {at, tile_step(channels), plane_step(tiles, channels)};
 }
 
-struct Walk {  // over tiles: how many, how far they are apart, and whether they are the first ones
-  int64_t tiles, inputs_step, outputs_step;
-  bool first;
-};
-
-// Adds to a part of the sums, [Tall rows of `out`][Wide vectors], or begins it.
-template <int Tall, int Wide>
-struct AddProducts {
-  static void run(const float* v, const float* z, const Walk& walk, float* sums, int64_t out) {
-    Vector total[Tall][Wide] = {};
-    for (int64_t tile = 0; tile < walk.tiles; ++tile, v += walk.inputs_step, z += walk.outputs_step) {
-      Vector right[Wide];
-#pragma GCC unroll 2
-      for (int j = 0; j < Wide; ++j) right[j] = load(z + j * lanes);
-#pragma GCC unroll 16
-      for (int i = 0; i < Tall; ++i)
-#pragma GCC unroll 2
-        for (int j = 0; j < Wide; ++j) total[i][j] += v[i] * right[j];
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < Tall; ++i)
-#pragma GCC unroll 2
-      for (int j = 0; j < Wide; ++j) {
-        float* sum = sums + i * out + j * lanes;
-        store(sum, walk.first ? total[i][j] : load(sum) + total[i][j]);  // sums of sums round less than one long one
-      }
-  }
-};
-
 struct Sums {  // of a strip, [planes][in], rows `step` numbers apart
   float* at;
   int64_t step;
@@ -99,53 +55,35 @@ struct Sums {  // of a strip, [planes][in], rows `step` numbers apart
 
 void add(const Plane& p, const Transformed& x, const Transformed& y, int64_t tiles, bool first, const Strip& strip,
          const Sums& sums) {
-  const Walk walk = {tiles, x.step, y.step, first};
+  static const std::vector<int64_t> once = {0};
+  const Walk walk = {once, tiles, x.step, first};
   const int64_t groups = (p.in + tall - 1) / tall;
   for (int64_t plane = 0; plane < planes; ++plane)
     for (int64_t group = 0; group < groups; ++group) {
       const int64_t from = begin_of(group, groups, p.in), height = begin_of(group + 1, groups, p.in) - from;
       tile_of<AddProducts>(height, strip.pair())(x.at + plane * x.plane + from, y.at + plane * y.plane + strip.first,
-                                                 walk, sums.at + (plane * p.in + from) * sums.step, sums.step);
+                                                 walk, y.step, sums.at + (plane * p.in + from) * sums.step, sums.step);
     }
 }
 
-// G^T s: the taps along one axis.
-template <int Kernel, typename Get, typename Put>
-void taps_of(const Get& s, const Put& put) {
-  Vector sums[2], differences[2];
-#pragma GCC unroll 2
-  for (int pair = 0; pair < 2; ++pair) {
-    const Vector plus = s(2 * pair + 1), minus = s(2 * pair + 2);
-    sums[pair] = plus + minus, differences[pair] = plus - minus;
-  }
-#pragma GCC unroll 5
-  for (int tap = 0; tap < Kernel; ++tap) {
-    const Vector* of = tap % 2 ? differences : sums;
-    Vector total = weight(0, tap) * of[0] + weight(1, tap) * of[1];
-    if (tap == 0) total += s(0);
-    if (tap == Kernel - 1) total += s(5);
-    put(tap, total);
-  }
-}
-
 // G^T s G of a strip's sums for inputs [from, to).
-template <int Kernel>
+template <int Size>
 void transform_back(const Plane& p, const Sums& sums, const Strip& strip, int64_t from, int64_t to, float* w) {
   for (int64_t c = from; c < to; ++c)
     for (int64_t o = 0; o < strip.width; o += lanes) {
-      Vector half[Kernel][side];
+      Vector half[Size][side];
       for (int j = 0; j < side; ++j)
-        taps_of<Kernel>([&](int i) { return load(sums.at + ((side * i + j) * p.in + c) * sums.step + o); },
-                        [&](int i, Vector value) { half[i][j] = value; });
-      for (int i = 0; i < Kernel; ++i)
-        taps_of<Kernel>([&](int j) { return half[i][j]; }, [&](int j, Vector value) {
-          store(w + ((Kernel * i + j) * p.in + c) * p.out + strip.first + o, value);
+        from_points<Size, weighed>([&](int i) { return load(sums.at + ((side * i + j) * p.in + c) * sums.step + o); },
+                                   [&](int i, Vector value) { half[i][j] = value; });
+      for (int i = 0; i < Size; ++i)
+        from_points<Size, weighed>([&](int j) { return half[i][j]; }, [&](int j, Vector value) {
+          store(w + ((Size * i + j) * p.in + c) * p.out + strip.first + o, value);
         });
     }
 }
 
 // Threads take tiles, and each has sums of its own.
-template <int Kernel>
+template <int Size>
 void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const float* y, float* w, ffi::ThreadPool& pool) {
   const int64_t size = planes * p.in * p.out, strips = Strip::count(p.out);
   const Lent total(size * sizeof(float));
@@ -158,7 +96,7 @@ void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const float* y
       const Transformed inputs = transformed(inputs_at, last - first, p.in);
       const Transformed outputs = transformed(outputs_at, last - first, p.out);
       transform_inputs(p, tiles, x, first, last, inputs.at, inputs.plane);
-      transform_outputs<Kernel>(p, tiles, y, first, last, outputs.at, outputs.plane);
+      transform_outputs<Size>(p, tiles, y, first, last, outputs.at, outputs.plane);
       for (int64_t i = 0; i < strips; ++i) {
         const Strip strip = Strip::of(i, p.out);
         add(p, inputs, outputs, last - first, first == from, strip, {own + strip.first, p.out});
@@ -170,13 +108,13 @@ void by_tiles(const Plane& p, const Tiles& tiles, const float* x, const float* y
     for (int64_t i = 0; i < strips; ++i) {
       const Strip strip = Strip::of(i, p.out);
       const int64_t from = begin_of(part, parts, p.in), to = begin_of(part + 1, parts, p.in);
-      transform_back<Kernel>(p, {sums + strip.first, p.out}, strip, from, to, w);
+      transform_back<Size>(p, {sums + strip.first, p.out}, strip, from, to, w);
     }
   });
 }
 
 // Threads take strips of the outputs, of all tiles at once: each sum is written once, where it belongs.
-template <int Kernel>
+template <int Size>
 void by_strips(const Plane& p, const Tiles& tiles, const float* x, const float* y, float* w, ffi::ThreadPool& pool) {
   const int64_t rounds = (tiles.total - 1) / shared_tiles(p.in + p.out) + 1;
   const int64_t most = (tiles.total - 1) / rounds + 1;
@@ -191,7 +129,7 @@ void by_strips(const Plane& p, const Tiles& tiles, const float* x, const float* 
     in_parts(pool, (count + tall - 1) / tall, [&](int64_t part) {
       const int64_t skipped = part * tall, first = begin + skipped, last = begin + std::min(count, skipped + tall);
       transform_inputs(p, tiles, x, first, last, inputs.at + skipped * inputs.step, inputs.plane);
-      transform_outputs<Kernel>(p, tiles, y, first, last, outputs.at + skipped * outputs.step, outputs.plane);
+      transform_outputs<Size>(p, tiles, y, first, last, outputs.at + skipped * outputs.step, outputs.plane);
     });
     in_parts(pool, Strip::count(p.out), [&](int64_t part) {
       const Strip strip = Strip::of(part, p.out);
@@ -199,17 +137,17 @@ void by_strips(const Plane& p, const Tiles& tiles, const float* x, const float* 
       float* sums = rounds == 1 ? floats(own_weights, size * strip.width) : all.floats() + size * strip.first;
       const Sums mine = {sums, strip.width};
       add(p, inputs, outputs, count, round == 0, strip, mine);
-      if (round + 1 == rounds) transform_back<Kernel>(p, mine, strip, 0, p.in, w);
+      if (round + 1 == rounds) transform_back<Size>(p, mine, strip, 0, p.in, w);
     });
   }
 }
 
-template <int Kernel>
+template <int Size>
 void to_weights(const Plane& p, int64_t batch, const float* x, const float* y, float* w, ffi::ThreadPool& pool) {
   const Tiles tiles(p, batch);
   const bool many = p.in * p.out >= 64 * tiles.total && Strip::count(p.out) >= 2 * pool.num_threads();
-  if (tiles.total == 0) std::fill_n(w, Kernel * Kernel * p.in * p.out, 0.0f);
-  else (many ? by_strips<Kernel> : by_tiles<Kernel>)(p, tiles, x, y, w, pool);
+  if (tiles.total == 0) std::fill_n(w, Size * Size * p.in * p.out, 0.0f);
+  else (many ? by_strips<Size> : by_tiles<Size>)(p, tiles, x, y, w, pool);
 }
 
 ffi::Error weights_gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ffi::F32> y,
