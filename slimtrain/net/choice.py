@@ -19,7 +19,7 @@ def choose(kind: Kind, geometry: Geometry, dtype: str, lanes: int) -> Way:
     """The way that a convolution or gradient takes on one CPU.
 
     The rules are what was fastest at shapes of the nets in `configs/`, on a Zen 3 and, in vectors of 16, an Emerald
-    Rapids.
+    Rapids; Winograd's were timed on the Zen 3 only.
 
     Args:
         kind: which of the three.

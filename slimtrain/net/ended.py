@@ -1,6 +1,6 @@
 """A convolution with its biases and a relu behind it in one go, on CPUs where oneDNN or Winograd's tiles compute it.
 
-Its outputs are ended some examples at a time, while they are in the cache. Elsewhere it is a convolution, a sum and a
+Its outputs are ended some at a time, while they are in the cache. Elsewhere it is a convolution, a sum and a
 clip.
 """
 

@@ -35,17 +35,15 @@ void band(const Plane& p, const float* x, const float* w, int64_t example, int64
   const Kernel kernel = {p.kernel_height, p.rate_y * row_size, whole ? 1 : p.kernel_width, p.rate_x * p.in,
                          whole ? p.kernel_width * p.in : p.in};
   const int64_t depth = p.kernel_height * p.kernel_width * p.in, step = p.stride_x * p.in;
-  const int64_t tiles = (p.columns + tall - 1) / tall;
   for (int64_t out = 0; out < p.out; out += 2 * lanes) {
     const bool pair = out + 2 * lanes <= p.out;
     for (int64_t row = first; row < last; ++row) {
       const float* from = inputs + (row - first) * p.stride_y * row_size;
       float* to = y + ((example * p.rows + row) * p.columns) * p.out + out;
-      for (int64_t tile = 0; tile < tiles; ++tile) {  // of even heights: a small last one would waste registers
-        const int64_t column = begin_of(tile, tiles, p.columns), end = begin_of(tile + 1, tiles, p.columns);
-        tile_of<OutputsOf>(end - column, pair)(from + column * step, w + out * depth, kernel, step,
-                                               to + column * p.out, p.out);
-      }
+      evenly(p.columns, tall, [&](int64_t column, int64_t height) {
+        tile_of<OutputsOf>(height, pair)(from + column * step, w + out * depth, kernel, step, to + column * p.out,
+                                         p.out);
+      });
     }
   }
 }

@@ -43,7 +43,10 @@ struct Geometry {
   Geometry turned() const {
     Geometry result = *this;
     std::swap(result.in, result.out), std::swap(result.inputs, result.outputs);
-    for (size_t axis = 0; axis < kernel.size(); ++axis) result.before[axis] = reach(axis) - 1 - before[axis];
+    for (size_t axis = 0; axis < kernel.size(); ++axis) {
+      result.before[axis] = reach(axis) - 1 - before[axis];
+      result.after[axis] = reach(axis) - 1 - after[axis];
+    }
     return result;
   }
 

@@ -59,6 +59,17 @@ void in_parts(xla::ffi::ThreadPool& pool, int64_t count, const Work& work) {
 // Where part `part` of `count` begins, of `size` things.
 inline int64_t begin_of(int64_t part, int64_t count, int64_t size) { return size * part / count; }
 
+// Calls work(first, number) for `count` things in order, at most `most` at a time and about as many each time: a small
+// last part would waste registers.
+template <typename Work>
+void evenly(int64_t count, int64_t most, const Work& work) {
+  const int64_t parts = (count + most - 1) / most;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t first = begin_of(part, parts, count);
+    work(first, begin_of(part + 1, parts, count) - first);
+  }
+}
+
 // How many parts `count` things are worked on in: the machine's threads, or fewer for fewer things.
 inline int64_t parts_of(const xla::ffi::ThreadPool& pool, int64_t count) {
   return std::max<int64_t>(1, std::min<int64_t>(pool.num_threads(), count));

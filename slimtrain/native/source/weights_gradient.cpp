@@ -93,10 +93,7 @@ class WeightsGradient {
           tile_of<AddProducts>(height, pair)(from, strip, walk, width, target + row * p_.out, p_.out);
         };
         if (merged_) {
-          for (int64_t i = 0, count = (across + tall - 1) / tall; i < count; ++i) {  // even heights: a low tile waits
-            const int64_t j = begin_of(i, count, across);
-            tile(rows + j, begin_of(i + 1, count, across) - j, j);
-          }
+          evenly(across, tall, [&](int64_t row, int64_t height) { tile(rows + row, height, row); });
           continue;
         }
         for (int64_t kx = 0; kx < p_.kernel_width; ++kx)

@@ -14,13 +14,13 @@ namespace ffi = xla::ffi;
 // B^T d at 0 and at infinity.
 template <typename Get>
 Vector at_end(const Get& d, int end) {
-  return d(end) - (square[0] + square[1]) * d(end + 2) + d(end + 4);
+  return d(end) - (square(0) + square(1)) * d(end + 2) + d(end + 4);
 }
 
 // B^T d at p and at -p.
 template <typename Get>
 std::pair<Vector, Vector> at_pair(const Get& d, int pair) {
-  const Vector even = d(4) - square[1 - pair] * d(2), odd = point[pair] * (d(3) - square[1 - pair] * d(1));
+  const Vector even = d(4) - square(1 - pair) * d(2), odd = powers[pair][1] * (d(3) - square(1 - pair) * d(1));
   return {even + odd, even - odd};
 }
 
@@ -33,7 +33,7 @@ void transform_row(const Vector* row, float* to, int64_t plane) {
     const auto [plus, minus] = at_pair(d, pair);
     store(to + (2 * pair + 1) * plane, plus), store(to + (2 * pair + 2) * plane, minus);
   }
-  store(to + 5 * plane, at_end(d, 1));
+  store(to + (side - 1) * plane, at_end(d, 1));
 }
 
 // B^T d B of one tile: rows of inputs, `channels` apart.
@@ -45,7 +45,7 @@ void transform_tile(const float* const* rows, int64_t channels, float* to, int64
     for (int end = 0; end < 2; ++end) {
 #pragma GCC unroll 6
       for (int j = 0; j < side; ++j) one[j] = at_end(column(j), end);
-      transform_row(one, line(5 * end), plane);
+      transform_row(one, line((side - 1) * end), plane);
     }
 #pragma GCC unroll 2
     for (int pair = 0; pair < 2; ++pair) {
@@ -60,14 +60,16 @@ void transform_tile(const float* const* rows, int64_t channels, float* to, int64
 
 void transform_inputs(const Plane& p, const Tiles& tiles, const float* x, int64_t first, int64_t last, float* to,
                       int64_t plane) {
-  float* none = floats(edge, (p.width + planes) * p.in);  // a row of no inputs
-  float* copy = none + p.width * p.in;
-  std::fill_n(none, p.width * p.in, 0.0f);
+  float* copy = floats(edge, (planes + p.width) * p.in);
+  float* none = copy + planes * p.in;  // a row of no inputs, where one is read
+  bool filled = false;
   in_runs(tiles, first, last, [&](const Run& run, int64_t tile) {
     const float* rows[side];
     for (int64_t i = 0; i < side; ++i) {
       const int64_t row = run.row - p.before_y + i;
-      rows[i] = row < 0 || row >= p.height ? none : x + (run.example * p.height + row) * p.width * p.in;
+      const bool there = row >= 0 && row < p.height;
+      if (!there && !filled) std::fill_n(none, p.width * p.in, 0.0f), filled = true;
+      rows[i] = there ? x + (run.example * p.height + row) * p.width * p.in : none;
     }
     for (int64_t i = 0; i < run.tiles; ++i) {
       const int64_t column = run.column - p.before_x + tiles.size * i;
@@ -153,11 +155,11 @@ void transform_back(const Plane& p, const Tiles& tiles, const float* products, i
 template <int Size>
 void outputs_of(const Plane& p, const Tiles& tiles, const float* inputs, int64_t plane, const float* weights,
                 const Strip& strip, int64_t first, int64_t last, const Outputs& y) {
-  const int64_t count = last - first, groups = (count + tall - 1) / tall, step = tile_step(p.in);
+  const int64_t count = last - first, step = tile_step(p.in);
   const int64_t made = count * strip.width + 16;
   float* products = floats(own_outputs, planes * made);
   for (int64_t i = 0; i < planes; ++i)
-    for (int64_t group = 0; group < groups; ++group) {  // of even heights: a small last one would waste registers
+    for (int64_t group = 0, groups = (count + tall - 1) / tall; group < groups; ++group) {  // `evenly` is 3% slower here
       const int64_t from = begin_of(group, groups, count), height = begin_of(group + 1, groups, count) - from;
       tile_of<ProductsOf>(height, strip.pair())(inputs + i * plane + from * step, step,
                                                 weights + i * p.in * strip.width, p.in,

@@ -24,15 +24,14 @@ constexpr int tile_of_kernel(int kernel) { return side + 1 - kernel; }
 // Polynomials of inputs and of weights are multiplied at six points: 0, p and -p for two p, and infinity. How much is
 // lost to rounding depends on them (Barabasz et al., 2018, https://arxiv.org/abs/1803.10986): with these, in float32,
 // up to twice what the definition loses, a quarter of what 1 and 2 would.
-constexpr float point[2] = {2.0f / 3.0f, 1.5f};
-constexpr float square[2] = {4.0f / 9.0f, 2.25f};
-
+//
 // How coefficients count at p, before their signs: powers of p; for weights divided by a product of p's distances.
 using Factors = float[2][5];
 inline constexpr Factors powers = {{1.0f, 2.0f / 3.0f, 4.0f / 9.0f, 8.0f / 27.0f, 16.0f / 81.0f},
                                    {1.0f, 1.5f, 2.25f, 3.375f, 5.0625f}};
+constexpr float square(int pair) { return powers[pair][2]; }
 constexpr float distant(int pair, int exponent) {
-  return powers[pair][exponent] / (2.0f * square[pair] * (square[pair] - square[1 - pair]));
+  return powers[pair][exponent] / (2.0f * square(pair) * (square(pair) - square(1 - pair)));
 }
 inline constexpr Factors weighed = {
     {distant(0, 0), distant(0, 1), distant(0, 2), distant(0, 3), distant(0, 4)},
@@ -42,7 +41,7 @@ inline constexpr Factors weighed = {
 // put(i, value) takes the values.
 template <int Count, const Factors& factors, typename Get, typename Put>
 void to_points(const Get& get, const Put& put) {
-  put(0, get(0)), put(5, get(Count - 1));
+  put(0, get(0)), put(side - 1, get(Count - 1));
 #pragma GCC unroll 2
   for (int pair = 0; pair < 2; ++pair) {
     Vector even = factors[pair][0] * get(0), odd = factors[pair][1] * get(1);
@@ -69,7 +68,7 @@ void from_points(const Get& get, const Put& put) {
     const Vector* of = i % 2 ? differences : sums;
     Vector total = factors[0][i] * of[0] + factors[1][i] * of[1];
     if (i == 0) total += get(0);
-    if (i == Count - 1) total += get(5);
+    if (i == Count - 1) total += get(side - 1);
     put(i, total);
   }
 }

@@ -57,13 +57,11 @@ void add(const Plane& p, const Transformed& x, const Transformed& y, int64_t til
          const Sums& sums) {
   static const std::vector<int64_t> once = {0};
   const Walk walk = {once, tiles, x.step, first};
-  const int64_t groups = (p.in + tall - 1) / tall;
   for (int64_t plane = 0; plane < planes; ++plane)
-    for (int64_t group = 0; group < groups; ++group) {
-      const int64_t from = begin_of(group, groups, p.in), height = begin_of(group + 1, groups, p.in) - from;
+    evenly(p.in, tall, [&](int64_t from, int64_t height) {
       tile_of<AddProducts>(height, strip.pair())(x.at + plane * x.plane + from, y.at + plane * y.plane + strip.first,
                                                  walk, y.step, sums.at + (plane * p.in + from) * sums.step, sums.step);
-    }
+    });
 }
 
 // G^T s G of a strip's sums for inputs [from, to).
