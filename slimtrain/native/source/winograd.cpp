@@ -159,7 +159,8 @@ void outputs_of(const Plane& p, const Tiles& tiles, const float* inputs, int64_t
   const int64_t made = count * strip.width + 16;
   float* products = floats(own_outputs, planes * made);
   for (int64_t i = 0; i < planes; ++i)
-    for (int64_t group = 0, groups = (count + tall - 1) / tall; group < groups; ++group) {  // `evenly` is 3% slower here
+    for (int64_t group = 0, groups = (count + tall - 1) / tall; group < groups; ++group) {
+      // `evenly` is 3% slower here.
       const int64_t from = begin_of(group, groups, count), height = begin_of(group + 1, groups, count) - from;
       tile_of<ProductsOf>(height, strip.pair())(inputs + i * plane + from * step, step,
                                                 weights + i * p.in * strip.width, p.in,
